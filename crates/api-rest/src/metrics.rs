@@ -92,6 +92,7 @@ pub(crate) async fn series(
         model: full(model),
         kind: kind.transpose()?,
         unit,
+        ..MetricQuestion::default()
     };
     let MetricSeries { form, others, from, to, step, measures, groups, more, attributes, points } =
         Box::pin(rest.points.series(actor, &question)).await?;
@@ -128,7 +129,7 @@ fn between(rest: &Rest, from: Option<String>, to: Option<String>) -> Answer<(Tim
     Ok((moment("from", from.as_deref(), now)?.unwrap_or_else(|| to.minus(USUAL)), to))
 }
 
-const fn note(form: &MetricForm) -> Option<&'static str> {
+pub(crate) const fn note(form: &MetricForm) -> Option<&'static str> {
     match form.kind {
         PointKind::Histogram | PointKind::ExponentialHistogram => Some(ESTIMATE),
         PointKind::Summary => Some(OF_SEVERAL),
@@ -150,7 +151,7 @@ fn metric(found: Metric) -> wire::MetricView {
     }
 }
 
-fn form(form: MetricForm) -> wire::MetricFormView {
+pub(crate) fn form(form: MetricForm) -> wire::MetricFormView {
     let MetricForm { kind, unit, temporality, monotonic } = form;
     wire::MetricFormView {
         kind: kind.as_str().to_owned(),

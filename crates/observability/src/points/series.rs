@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use mainspring_kernel::{Actor, Timestamp};
+use mainspring_kernel::{Actor, Timestamp, text::elide};
 use mainspring_lake::{Filter, Order, Scalar, Scan};
 use serde_json::{Map, Value};
 
 use super::{
-    MetricForm, MetricPoints, PointFilter, PointKind, Temporality,
+    MetricFigures, MetricForm, MetricPoints, MetricValue, PointFilter, PointKind, Temporality,
     by::PointBy,
     list::different,
     reading::POINTS_MAX,
@@ -36,7 +36,7 @@ const BEFORE_MAX: i64 = 3_600_000_000;
 pub(super) const READ: [&str; 5] = ["point", "series", "time", "since", "temporality"];
 
 /// Which metric is asked about, and how.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct MetricQuestion {
     pub name: String,
     pub from: Timestamp,
@@ -50,6 +50,12 @@ pub struct MetricQuestion {
     /// What of what is sent under this name; none: what was sent last.
     pub kind: Option<PointKind>,
     pub unit: Option<String>,
+    /// Only points that have one of these values under each of these names.
+    pub attributes: Vec<(String, Vec<String>)>,
+    /// What each step is to say; none: what is usual for the form.
+    pub values: Vec<MetricValue>,
+    /// Groups at most; none: as many as one answer tells.
+    pub groups: Option<usize>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -92,17 +98,13 @@ impl MetricPoints {
     /// What the metric came to, step by step. A counter's increase is what lies between two of its points, and counts where the
     /// later one is; of the first that is known only what it counted in this time.
     pub async fn series(&self, actor: &Actor, question: &MetricQuestion) -> Result<MetricSeries, TraceFault> {
-        let MetricQuestion { name, from, to, step, by, service, model, kind, unit } = question;
+        let MetricQuestion { name, from, to, step, by, values, groups: most, .. } = question;
         let steps = steps(*from, *to, *step)?;
         let by = by.as_deref().map(PointBy::read).transpose()?;
-        let named =
-            PointFilter { name: Some(name.clone()), service: service.clone(), model: model.clone(), ..PointFilter::default() };
-        let named = named.condition(actor);
-        let within = Filter::Gt("time".into(), steps.from.into()).and(Filter::LtEq("time".into(), steps.to.into()));
+        let named = question.named(actor)?;
+        let within = within(&steps);
         let mut forms = self.forms(named.clone().and(within.clone())).await?;
-        let meant =
-            |form: &MetricForm| kind.is_none_or(|kind| form.kind == kind) && unit.as_ref().is_none_or(|unit| form.unit == *unit);
-        let meant = forms.iter().position(meant).map(|at| forms.remove(at));
+        let meant = forms.iter().position(|form| question.means(form)).map(|at| forms.remove(at));
         let mut answer = MetricSeries {
             form: None,
             others: Vec::new(),
@@ -118,17 +120,48 @@ impl MetricPoints {
         let Some(form) = meant else {
             return Ok(MetricSeries { others: forms, ..answer });
         };
+        for value in values {
+            check_value(name, &form, *value)?;
+        }
         answer.others = different(&form, forms);
         let among = named.and(of_form(&form));
         answer.attributes = self.attributes(among.clone().and(within)).await?;
         let mut folding = Folding::new(shape(&form), steps);
         answer.points = self.fold(among, (&form, by.as_ref()), steps, &mut folding).await?;
-        let Told { measures, groups, more } = folding.told(GROUPS_MAX);
+        let Told { measures, groups, more } = folding.told(values, most.unwrap_or(GROUPS_MAX));
         let group = |group: super::steps::Group| MetricGroup {
             value: group.value,
             steps: group.steps.into_iter().map(|(step, values)| MetricStep { start: begins(&steps, step), values }).collect(),
         };
         Ok(MetricSeries { form: Some(form), measures, groups: groups.into_iter().map(group).collect(), more, ..answer })
+    }
+
+    /// One value of each step and group, those with the most points, for whoever holds it against a limit: he does not choose
+    /// among what is sent under the name, so that has to be of one form. Nothing where no point came.
+    pub async fn figures(
+        &self,
+        actor: &Actor,
+        question: &MetricQuestion,
+        value: MetricValue,
+    ) -> Result<Vec<MetricFigures>, TraceFault> {
+        let MetricQuestion { name, from, to, step, by, kind, unit, groups, .. } = question;
+        let width = step.unwrap_or_else(|| to.since(*from));
+        let width = i64::try_from(width.as_micros()).unwrap_or(i64::MAX).max(1);
+        let steps = Steps { from: from.as_micros(), to: to.as_micros(), width };
+        let by = by.as_deref().map(PointBy::read).transpose()?;
+        let named = question.named(actor)?;
+        let mut forms = self.forms(named.clone().and(within(&steps))).await?;
+        forms.retain(|form| question.means(form));
+        let mut forms = forms.into_iter();
+        let Some(form) = forms.next() else { return Ok(Vec::new()) };
+        if (kind.is_none() || unit.is_none()) && !different(&form, forms).is_empty() {
+            let reason = format!("`{}` is sent in several kinds or units: say `kind` and `unit`", elide(name, 60));
+            return Err(TraceFault::Question { reason });
+        }
+        check_value(name, &form, value)?;
+        let mut folding = Folding::new(shape(&form), steps);
+        self.fold(named.and(of_form(&form)), (&form, by.as_ref()), steps, &mut folding).await?;
+        Ok(folding.figures(value, groups.unwrap_or(GROUPS_MAX)))
     }
 
     async fn fold(
@@ -174,6 +207,39 @@ impl MetricPoints {
         }
         Ok(names.into_iter().take(ATTRIBUTES_MAX).collect())
     }
+}
+
+impl MetricQuestion {
+    /// Points of that name that have what it asks for.
+    fn named(&self, actor: &Actor) -> Result<Filter, TraceFault> {
+        let Self { name, service, model, attributes, .. } = self;
+        let named =
+            PointFilter { name: Some(name.clone()), service: service.clone(), model: model.clone(), from: None, to: None };
+        let mut among = named.condition(actor);
+        for (attribute, values) in attributes {
+            among = among.and(PointBy::read(attribute)?.one_of(values));
+        }
+        Ok(among)
+    }
+
+    fn means(&self, form: &MetricForm) -> bool {
+        let Self { kind, unit, .. } = self;
+        kind.is_none_or(|kind| form.kind == kind) && unit.as_ref().is_none_or(|unit| form.unit == *unit)
+    }
+}
+
+fn check_value(name: &str, form: &MetricForm, value: MetricValue) -> Result<(), TraceFault> {
+    let shape = shape(form);
+    if shape.says(value) {
+        return Ok(());
+    }
+    let (what, there_is) = shape.in_words();
+    let reason = format!("`{}` is {what}, of which there is no {value}: take {there_is}", elide(name, 60));
+    Err(TraceFault::Question { reason })
+}
+
+fn within(steps: &Steps) -> Filter {
+    Filter::Gt("time".into(), steps.from.into()).and(Filter::LtEq("time".into(), steps.to.into()))
 }
 
 const fn is_nested(value: &Value) -> bool {

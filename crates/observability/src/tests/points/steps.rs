@@ -14,7 +14,7 @@ fn at(series: u128, time: i64, since: Option<i64>) -> Place {
 fn folded(shape: Shape, steps: Steps, points: &[(Place, Said)]) -> Told {
     let mut folding = Folding::new(shape, steps);
     points.iter().for_each(|(place, said)| folding.add(None, *place, said.clone()));
-    folding.told(50)
+    folding.told(&[], 50)
 }
 
 /// What each step says first.
@@ -92,7 +92,7 @@ fn the_largest_groups_are_told_and_whether_there_are_more() {
         let place = Place { cumulative: false, ..at(n as u128, 50, None) };
         folding.add(Some(group), place, Said::Number(n as f64));
     }
-    let told = folding.told(2);
+    let told = folding.told(&[], 2);
     assert_eq!(told.groups.iter().map(|group| group.value.as_deref()).collect::<Vec<_>>(), [Some("c"), Some("b")]);
     assert!(told.more);
 }
