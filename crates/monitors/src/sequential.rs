@@ -46,10 +46,10 @@ impl Side {
     fn of(measure: &Measure, limits: &Threshold) -> Self {
         let limit = limits.above.or(limits.below).unwrap_or(0.5);
         let inverse = limits.above.is_none();
-        match measure {
+        match measure.share() {
             // More than the rest are above the percentile's limit, or more than its share below.
-            Measure::Percentile { at, .. } => Self { rate: if inverse { *at } else { 1.0 - at }, inverse, bound: Some(limit) },
-            _ => Self { rate: if inverse { 1.0 - limit } else { limit }, inverse, bound: None },
+            Some(at) => Self { rate: if inverse { at } else { 1.0 - at }, inverse, bound: Some(limit) },
+            None => Self { rate: if inverse { 1.0 - limit } else { limit }, inverse, bound: None },
         }
     }
 

@@ -43,9 +43,9 @@ impl PointBy {
 
     /// Points of which it is one of these, as groups call them.
     pub(super) fn one_of(&self, values: &[String]) -> Filter {
-        let by = match self {
-            Self::Column(column) => By::Column(*column),
-            Self::Attribute(name) => By::Attribute(name.clone()),
+        let by = match *self {
+            Self::Column(column) => By::Column(column),
+            Self::Attribute(ref name) => By::Attribute(name.clone()),
         };
         by.one_of(values)
     }
