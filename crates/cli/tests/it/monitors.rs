@@ -201,7 +201,7 @@ async fn a_metric_that_programs_send_is_watched_by_its_attributes_and_its_silenc
         is_in(&user, "queue", "firing").await && !stands(&user, "queue").await["monitor"]["incidents"][0].is_null()
     })
     .await;
-    let shown = run(data, &["monitors", "show", "queue"]);
+    let shown = stands(&user, "queue").await;
     let slices: Vec<(&Value, &Value, &Value)> =
         shown["slices"].as_array().unwrap().iter().map(|slice| (&slice["slice"], &slice["state"], &slice["value"])).collect();
     assert_eq!(slices, [(&json!("eu"), &json!("firing"), &json!(17.0)), (&json!("us"), &json!("ok"), &json!(2.0))], "{shown}");
