@@ -105,7 +105,8 @@ pub(crate) struct Looking {
 }
 
 /// Gives the numbers of every panel: of the last day where no `from` is given, told apart `by` a field such as `app`, `model`,
-/// `release`, `key` or `user`, or by an attribute, `attributes["region"]`, and of those spans only that pass the `filter`.
+/// `release`, `key` or `user`, or by an attribute, `attributes["region"]`, and of those spans only that pass the `filter`. Neither
+/// reaches panels in SQL or of a metric.
 #[utoipa::path(get, path = "/api/v1/dashboards/{name}/data", tag = "dashboards", operation_id = "dashboard_data",
     params(("name" = String, Path), ("from" = Option<String>, Query), ("to" = Option<String>, Query), ("by" = Option<String>, Query),
         ("filter" = Option<String>, Query)),
