@@ -99,6 +99,7 @@ fn a_panel_says_what_is_wrong_with_it_and_where() {
             "panels[0].metric.attributes: `gen_ai.input.messages` holds what people wrote",
         ),
         (metric(json!({"by": "gen_ai.input.messages"})), "panels[0].by: `gen_ai.input.messages` holds what people wrote"),
+        (metric(json!({"by": "attributes[\"region\"]"})), "panels[0].by: `attributes[\"region\"]` is of spans"),
         (metric(json!({"filter": "entry"})), "panels[0].filter: is of spans"),
         (metric(json!({"unit": "dollars"})), "panels[0].unit: is the metric's own; leave it out"),
         (
