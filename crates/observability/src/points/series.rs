@@ -137,14 +137,15 @@ impl MetricPoints {
     }
 
     /// One value of each step and group, those with the most points, for whoever holds it against a limit: he does not choose
-    /// among what is sent under the name, so that has to be of one form. Nothing where no point came.
+    /// among what is sent under the name, so that has to be of one form, and points that have no such attribute are nobody's.
+    /// Nothing where no point came.
     pub async fn figures(
         &self,
         actor: &Actor,
         question: &MetricQuestion,
         value: MetricValue,
     ) -> Result<Vec<MetricFigures>, TraceFault> {
-        let MetricQuestion { name, from, to, step, by, kind, unit, groups, .. } = question;
+        let MetricQuestion { name, from, to, step, by, groups, .. } = question;
         let width = step.unwrap_or_else(|| to.since(*from));
         let width = i64::try_from(width.as_micros()).unwrap_or(i64::MAX).max(1);
         let steps = Steps { from: from.as_micros(), to: to.as_micros(), width };
@@ -154,14 +155,14 @@ impl MetricPoints {
         forms.retain(|form| question.means(form));
         let mut forms = forms.into_iter();
         let Some(form) = forms.next() else { return Ok(Vec::new()) };
-        if (kind.is_none() || unit.is_none()) && !different(&form, forms).is_empty() {
-            let reason = format!("`{}` is sent in several kinds or units: say `kind` and `unit`", elide(name, 60));
-            return Err(TraceFault::Question { reason });
+        if !different(&form, forms).is_empty() {
+            let told = "is sent in several kinds or units: say `kind` and `unit`, or by `attributes` which points are meant";
+            return Err(TraceFault::Question { reason: format!("`{}` {told}", elide(name, 60)) });
         }
         check_value(name, &form, value)?;
         let mut folding = Folding::new(shape(&form), steps);
         self.fold(named.and(of_form(&form)), (&form, by.as_ref()), steps, &mut folding).await?;
-        Ok(folding.figures(value, groups.unwrap_or(GROUPS_MAX)))
+        Ok(folding.figures(value, by.is_some(), groups.unwrap_or(GROUPS_MAX)))
     }
 
     async fn fold(

@@ -293,7 +293,7 @@ pub struct MetricFigure {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct MetricFigures {
-    /// None: of points that have no such attribute, or of all where nothing is told apart.
+    /// None: of all, where nothing is told apart.
     pub group: Option<String>,
     /// Those of which there is anything.
     pub steps: Vec<MetricFigure>,
@@ -377,17 +377,17 @@ impl Folding {
         Told { measures: wanted.iter().map(ToString::to_string).collect(), groups, more }
     }
 
-    /// One value of each step, of the groups with the most points.
-    pub(super) fn figures(self, value: MetricValue, most: usize) -> Vec<MetricFigures> {
-        let Self { steps, mut groups, .. } = self;
-        let mut sizes: Vec<(Option<String>, u64)> = Vec::with_capacity(groups.len());
-        sizes.extend(groups.iter().map(|(group, cells)| (group.clone(), cells.values().map(|kept| kept.points).sum::<u64>())));
-        sizes.sort_by_key(|(_, points)| Reverse(*points));
-        let figures = |(group, _): (Option<String>, u64)| {
-            let cells = groups.remove(&group).unwrap_or_default();
-            MetricFigures { group, steps: cells.into_iter().map(|(step, kept)| kept.figure(value, &steps, step)).collect() }
+    /// One value of each step, of the groups with the most points. `apart`: points that have no such attribute are of no group.
+    pub(super) fn figures(self, value: MetricValue, apart: bool, most: usize) -> Vec<MetricFigures> {
+        let Self { steps, groups, .. } = self;
+        let mut groups: Vec<_> = groups.into_iter().filter(|(group, _)| group.is_some() == apart).collect();
+        // Groups of as many stay in the order of their values.
+        groups.sort_by_cached_key(|(_, cells)| Reverse(cells.values().map(|kept| kept.points).sum::<u64>()));
+        let figures = |(group, cells): (Option<String>, BTreeMap<usize, Kept>)| MetricFigures {
+            group,
+            steps: cells.into_iter().map(|(step, kept)| kept.figure(value, &steps, step)).collect(),
         };
-        sizes.into_iter().take(most).map(figures).collect()
+        groups.into_iter().take(most).map(figures).collect()
     }
 }
 

@@ -37,11 +37,12 @@ impl MetricValue {
     /// Reads a word, or a percentile: `p95`, `p99.9`.
     pub fn read(text: &str) -> Result<Self, TraceFault> {
         let word = WORDS.into_iter().find(|(word, _)| *word == text).map(|(_, value)| value);
-        let percent = || {
-            let digits = text.strip_prefix('p').filter(|rest| rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'))?;
-            digits.parse::<f64>().ok().filter(|percent| *percent > 0.0 && *percent < 100.0)
+        let percentile = || {
+            let percent = text.strip_prefix('p')?.parse::<f64>().ok().filter(|percent| *percent > 0.0 && *percent < 100.0)?;
+            // An answer has it under the name that it is written by, and nobody would find what he called `p95.0`.
+            Some(Self::Quantile(percent / 100.0)).filter(|value| value.to_string() == text)
         };
-        word.or_else(|| percent().map(|percent| Self::Quantile(percent / 100.0))).ok_or_else(|| {
+        word.or_else(percentile).ok_or_else(|| {
             let known = WORDS.into_iter().map(|(word, _)| word).chain(["p50", "p95", "p99"]);
             let reason = format!("a metric has no `{}`{}", elide(text, 60), did_you_mean(text, known));
             TraceFault::Question { reason }
@@ -92,11 +93,11 @@ mod tests {
 
     #[test]
     fn a_value_is_read_as_it_is_written() {
-        for text in ["mean", "min", "max", "last", "increase", "rate", "count", "sum", "p50", "p95", "p99.9"] {
+        for text in ["mean", "min", "max", "last", "increase", "rate", "count", "sum", "p50", "p95", "p99.9", "p0.1"] {
             assert_eq!(MetricValue::read(text).unwrap().to_string(), text);
         }
         assert_eq!(MetricValue::read("p95").unwrap(), MetricValue::Quantile(0.95));
-        for odd in ["", "p", "p0", "p100", "p-1", "p1e1", "pinf", "95", "median"] {
+        for odd in ["", "p", "p0", "p100", "p-1", "p1e1", "p+95", "p095", "p95.0", "p99.999999", "pinf", "pnan", "95", "median"] {
             assert!(matches!(MetricValue::read(odd), Err(TraceFault::Question { .. })), "{odd}");
         }
         let near = MetricValue::read("ratte").unwrap_err().to_string();

@@ -218,6 +218,7 @@ async fn figures_say_of_how_much_they_are_and_where_it_lies() {
     sent.extend([(2, 1000.0), (4, 5000.0)].map(|(minute, value)| DESK.counter("tokens", minute, value)));
     sent.extend([SHOP.histogram("time", 1, [4, 0, 0]), SHOP.histogram("time", 3, [4, 4, 0])]);
     sent.extend([SHOP.histogram("both", 1, [4, 0, 0]), SHOP.gauge("both", 2, 7.0)]);
+    sent.extend([SHOP.counter("sums", 1, 1.0), MetricPoint { monotonic: false, ..DESK.counter("sums", 2, 5.0) }]);
     let points = filled(dir.path(), sent).await;
     let whole = |name: &str| MetricQuestion { step: None, ..about(name) };
     let by_service = MetricQuestion { by: Some("service".into()), ..whole("tokens") };
@@ -231,6 +232,10 @@ async fn figures_say_of_how_much_they_are_and_where_it_lies() {
     assert_eq!((found[0].steps[0].of, found[0].steps[0].ranges.len()), (None, 0));
     let one = MetricQuestion { groups: Some(1), ..by_service };
     assert_eq!(points.figures(&actor(1), &one, MetricValue::Increase).await.unwrap().len(), 1);
+    // Who says no region is of none.
+    let by_region = MetricQuestion { by: Some("region".into()), groups: None, ..one };
+    let found = points.figures(&actor(1), &by_region, MetricValue::Increase).await.unwrap();
+    assert_eq!(found.iter().map(|group| group.group.as_deref()).collect::<Vec<_>>(), [Some("eu")]);
 
     let p95 = MetricValue::Quantile(0.95);
     let found = points.figures(&actor(1), &about("time"), p95).await.unwrap();
@@ -246,6 +251,12 @@ async fn figures_say_of_how_much_they_are_and_where_it_lies() {
     let gauge = MetricQuestion { kind: Some(PointKind::Gauge), ..whole("both") };
     assert_eq!(points.figures(&actor(1), &gauge, MetricValue::Last).await.unwrap()[0].steps[0].value, Some(7.0));
     assert!(points.figures(&actor(1), &gauge, MetricValue::Rate).await.is_err());
+    // Also where its kind and unit are said, and only attributes tell which is meant.
+    let sums = MetricQuestion { kind: Some(PointKind::Sum), unit: Some("{token}".into()), ..whole("sums") };
+    let sorts = points.figures(&actor(1), &sums, MetricValue::Last).await.unwrap_err();
+    assert!(sorts.to_string().contains("by `attributes` which points are meant"), "{sorts}");
+    let desk = MetricQuestion { attributes: vec![("service".into(), vec!["desk".into()])], ..sums };
+    assert_eq!(points.figures(&actor(1), &desk, MetricValue::Last).await.unwrap()[0].steps[0].value, Some(5.0));
     for (project, question) in [(2, whole("time")), (1, whole("nobody.sends.this"))] {
         assert!(points.figures(&actor(project), &question, p95).await.unwrap().is_empty());
     }
