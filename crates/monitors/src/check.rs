@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     metric::MetricMeasure,
-    spec::{Compare, Measure, MonitorSpec, Test},
+    spec::{Compare, Measure, MonitorSpec, Of, Test},
 };
 
 /// Alerts are grouped by no more labels.
@@ -74,6 +74,9 @@ impl MonitorSpec {
         if self.filter.is_some() {
             no("filter", "is of traces: name attributes of the points under `measure.metric.attributes`");
         }
+        if self.of != Of::default() {
+            no("of", "is of traces, and not of a metric: leave it out");
+        }
         match &self.compare {
             Compare::Threshold(threshold) if threshold.test == Test::Sequential => {
                 if metric.share().is_none() {
@@ -84,8 +87,10 @@ impl MonitorSpec {
                 }
             }
             // Of other values no test says how much they scatter: without it every rise would be an alert.
-            Compare::Previous(previous) if previous.by.is_none() && metric.share().is_none() && !metric.counts() => {
-                no("compare.previous.by", "is missing: say which change of this value matters, in parts of it: 0.2");
+            Compare::Previous(previous) if previous.by.is_none() && !metric.is_spread() && !metric.counts() => {
+                let why = "is missing: say which change of this value matters, in parts of it: 0.2. A percentile needs it unless \
+                    `kind` says that it is of a histogram";
+                no("compare.previous.by", why);
             }
             Compare::Release(_) => {
                 let why = "is of traces: compare a metric with `previous`, or watch `slices: resource.service.version`";

@@ -49,8 +49,8 @@ impl MetricMeasure {
         self.value == "count"
     }
 
-    /// Whether it is known how many numbers lie beyond a limit.
-    pub(crate) const fn is_spread(&self) -> bool {
-        matches!(self.kind, Some(MetricKind::Histogram | MetricKind::ExponentialHistogram))
+    /// Whether it surely is a percentile of which it is known how many numbers lie beyond a limit.
+    pub(crate) fn is_spread(&self) -> bool {
+        self.share().is_some() && matches!(self.kind, Some(MetricKind::Histogram | MetricKind::ExponentialHistogram))
     }
 }

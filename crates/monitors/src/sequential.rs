@@ -23,7 +23,10 @@ pub(crate) async fn look(
     let step = spec.every.as_duration();
     let until = looker.whole(step);
     let begin = until.minus(spec.window.as_duration());
-    let from = looker.history.looked_until.unwrap_or(begin).max(until.minus(CATCH_UP)).min(until);
+    // Points of a metric are read one by one, and only so many: a look that had more to catch up with than that would fail, and
+    // so would all after it.
+    let catch_up = if matches!(spec.measure, Measure::Metric(_)) { spec.window.as_duration() } else { CATCH_UP };
+    let from = looker.history.looked_until.unwrap_or(begin).max(until.minus(catch_up)).min(until);
     let series = looker.read(data, (from.min(begin), until), step, None).await?;
     let side = Side::of(&spec.measure, limits);
     // A false alarm of any slice is one, so each may have fewer.

@@ -1,5 +1,7 @@
 //! Metrics that programs send.
 
+use std::time::Duration;
+
 use mainspring_statistics::Random;
 use serde_json::{Value, json};
 
@@ -85,4 +87,16 @@ async fn a_percentile_is_a_rate_of_what_is_beyond_its_limit_also_for_a_sequentia
         }
     }
     assert!(began.is_some_and(|minute| (301..=305).contains(&minute)), "{began:?}");
+}
+
+#[tokio::test]
+async fn after_a_pause_no_more_is_read_than_in_any_other_look() {
+    let mut watch = watch("p95", &json!({ "threshold": { "above": 2.0, "test": "sequential" } }));
+    watch.traffic.add(0..600, 20, |event| event);
+    for minute in [20.0, 600.0] {
+        assert_eq!(watch.look(minute).await.state, State::Ok);
+    }
+    let asked = watch.traffic.asked.lock().unwrap();
+    let stretches: Vec<Duration> = asked.iter().map(|query| query.to.since(query.from)).collect();
+    assert_eq!(stretches, [Duration::from_secs(15 * 60); 2]);
 }

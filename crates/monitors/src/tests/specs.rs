@@ -127,7 +127,8 @@ fn a_metric_is_compared_as_its_points_allow() {
     for fields in [
         json!({ "measure": metric(json!({})), "compare": { "threshold": { "above": 2.5 } } }),
         json!({ "measure": metric(json!({ "kind": "exponential_histogram" })), "compare": sequential }),
-        json!({ "measure": metric(json!({})), "compare": { "previous": {} } }),
+        json!({ "measure": metric(json!({ "kind": "histogram" })), "compare": { "previous": {} } }),
+        json!({ "measure": metric(json!({})), "compare": { "previous": { "by": 0.2 } } }),
         json!({ "measure": metric(json!({ "value": "count" })), "compare": { "previous": {} } }),
         json!({
             "measure": metric(json!({ "value": "rate", "unit": "{order}", "attributes": { "region": ["eu"] } })),
@@ -150,6 +151,13 @@ fn a_metric_is_compared_as_its_points_allow() {
             json!({ "measure": metric(json!({ "value": "rate" })), "compare": { "previous": {} } }),
             "compare.previous.by: is missing",
         ),
+        // It may be one that a program says, of which nobody knows how it scatters.
+        (json!({ "measure": metric(json!({})), "compare": { "previous": {} } }), "compare.previous.by: is missing"),
+        (
+            json!({ "measure": metric(json!({ "kind": "summary" })), "compare": { "previous": {} } }),
+            "compare.previous.by: is missing",
+        ),
+        (json!({ "measure": metric(json!({})), "of": "spans" }), "of: is of traces"),
         (json!({ "measure": metric(json!({})), "compare": { "release": {} } }), "compare.release: is of traces"),
         (
             json!({ "measure": metric(json!({})), "compare": { "rest": {} }, "slices": "region" }),

@@ -1,26 +1,23 @@
 //! Metrics that programs send, as monitors want them: what is read is read by the room that keeps their points.
 
-use std::collections::BTreeMap;
-
-use mainspring_kernel::{Actor, Fault, Timestamp};
+use mainspring_kernel::{Actor, Fault};
 use mainspring_monitors::{MetricKind, MetricMeasure, Numbers, Reading, Summary};
 use mainspring_observability::{
     MetricFigure, MetricFigures, MetricPoints, MetricQuestion, MetricRange, MetricValue, PointKind, SeriesQuestion,
 };
 
-use super::boxed;
+use super::{boxed, spans::Points};
 
 /// Of the numbers of a bucket so many are told apart.
 const PARTS: u64 = 32;
 
-/// What the metric came to in each step, by slice; without slices under an empty name. Steps of which nothing is known are not
-/// there.
+/// What the metric came to in each step, by slice. Steps of which nothing is known are not there.
 pub(super) async fn read(
     points: &MetricPoints,
     watcher: &Actor,
     metric: &MetricMeasure,
     question: &SeriesQuestion,
-) -> Result<BTreeMap<String, BTreeMap<Timestamp, Summary>>, Box<dyn Fault>> {
+) -> Result<Points<Summary>, Box<dyn Fault>> {
     let MetricMeasure { name, value, kind, unit, attributes } = metric;
     let value = MetricValue::read(value).map_err(boxed)?;
     let (by, groups) = question.by.clone().unzip();
@@ -78,6 +75,8 @@ fn spread(numbers: &mut Numbers, MetricRange { low, high, count }: MetricRange) 
 
 #[cfg(test)]
 mod tests {
+    use mainspring_kernel::Timestamp;
+
     use super::*;
 
     fn figure(value: Option<f64>, of: Option<f64>, ranges: &[(f64, f64, f64)]) -> MetricFigure {
@@ -101,10 +100,10 @@ mod tests {
 
     #[test]
     fn no_number_of_a_bucket_is_lost() {
-        for count in [0, 1, 2, 31, 32, 33, 1_000_003] {
+        for count in [0_u32, 1, 2, 31, 32, 33, 1_000_003] {
             let mut numbers = Numbers::default();
             spread(&mut numbers, MetricRange { low: -3.0, high: 5.0, count: f64::from(count) });
-            assert_eq!(numbers.count(), u64::try_from(count).unwrap());
+            assert_eq!(numbers.count(), u64::from(count));
             assert!(count == 0 || numbers.mean().is_some_and(|mean| (mean - 1.0).abs() < 0.5), "{:?}", numbers.mean());
         }
     }

@@ -43,7 +43,7 @@ struct OfProject {
 }
 
 /// Points in order, by slice. Where nothing is sliced the only one has an empty name.
-type Points<T> = BTreeMap<String, BTreeMap<Timestamp, T>>;
+pub(super) type Points<T> = BTreeMap<String, BTreeMap<Timestamp, T>>;
 
 #[async_trait]
 impl Watched for Spans {
