@@ -3,7 +3,7 @@
 import type { PanelData } from "@/api/types";
 import { both, inQuotes } from "@/lib/filterText";
 import { axisDuration, duration, money, percent, short } from "@/lib/format";
-import { formatOf as formatOfMetric } from "@/rooms/metrics/units";
+import { formatOf as formatOfMetric, formValue } from "@/rooms/metrics/units";
 import type { Series } from "@/ui/Chart";
 
 /** Of lines, in their order. */
@@ -88,7 +88,7 @@ export function metricBehind({ metric, by }: PanelData, { from, to }: { from: st
   if (!metric) return null;
   const search = new URLSearchParams({ from, to });
   if (by) search.set("by", by);
-  if (metric.form) search.set("form", `${metric.form.kind} ${metric.form.unit}`);
+  if (metric.form) search.set("form", formValue(metric.form));
   return `/observe/metrics/${encodeURIComponent(metric.name)}?${search.toString()}`;
 }
 

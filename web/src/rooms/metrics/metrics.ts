@@ -5,16 +5,13 @@ import { COLORS, keyLabel, timesOf } from "@/rooms/dashboards/panels";
 import type { Series } from "@/ui/Chart";
 import { formatOf } from "./units";
 
-export { formatOf, unitLabel } from "./units";
+export { formatOf, formValue, unitLabel } from "./units";
 
 /** Lines that can be told from one another; the table has every group. */
 export const LINES = 8;
 
 /** A sum that only grows is what people call a counter. */
 export const kindLabel = (form: MetricForm): string => (form.kind === "sum" && form.monotonic ? "counter" : form.kind.replaceAll("_", " "));
-
-/** Which of what is sent under a name, as an address has it. */
-export const formValue = (form: MetricForm): string => `${form.kind} ${form.unit}`;
 
 export interface Drawn {
   /** Seconds since the epoch, evenly apart. */

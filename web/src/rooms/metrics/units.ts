@@ -1,7 +1,10 @@
-// How the numbers of a metric are written: in its own unit.
+// What a metric is sent as, and how its numbers are written: in its own unit.
 
 import type { MetricForm } from "@/api/types";
 import { axisDuration, bytes, duration, short } from "@/lib/format";
+
+/** Which of what is sent under a name, as an address has it. */
+export const formValue = (form: MetricForm): string => `${form.kind} ${form.unit}`;
 
 /** `{token}` is an annotation, and no unit. */
 export const unitLabel = (unit: string): string => (unit === "1" ? "" : unit.replace(/^\{(.*)\}$/, "$1"));
