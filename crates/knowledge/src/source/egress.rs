@@ -201,6 +201,7 @@ impl Egress {
         if conditional && answer.status() == StatusCode::NOT_MODIFIED {
             return Ok(Answer::NotModified);
         }
+        is_not_busy(url, answer.status(), answer.headers())?;
         status_is_fine(url, answer.status())?;
         let text = |name| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let validators = Validators { etag: text(header::ETAG), last_modified: text(header::LAST_MODIFIED) };
@@ -237,6 +238,18 @@ impl Egress {
         }
         SourceFault::Unreachable { place: place(url), reason }
     }
+}
+
+/// A host that is down for good says 503, too: it is busy when it says for how long. A date is not read, and the wait left to
+/// whoever asks again.
+fn is_not_busy(url: &Url, status: StatusCode, headers: &HeaderMap) -> Result<(), SourceFault> {
+    let said = headers.get(header::RETRY_AFTER);
+    let is_busy = status == StatusCode::TOO_MANY_REQUESTS || (status == StatusCode::SERVICE_UNAVAILABLE && said.is_some());
+    if !is_busy {
+        return Ok(());
+    }
+    let seconds = said.and_then(|said| said.to_str().ok()).and_then(|said| said.trim().parse().ok());
+    Err(SourceFault::Busy { place: place(url), after: seconds.map(Duration::from_secs) })
 }
 
 fn status_is_fine(url: &Url, status: StatusCode) -> Result<(), SourceFault> {

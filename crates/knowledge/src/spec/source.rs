@@ -109,6 +109,10 @@ pub struct WebSource {
     #[serde(default = "default_pages")]
     #[schemars(range(min = 1, max = 100000))]
     pub max_pages: u32,
+    /// How many requests one host gets at once.
+    #[serde(default = "default_per_host")]
+    #[schemars(range(min = 1, max = 16))]
+    pub per_host: u32,
     /// Globs over the path of the address.
     #[serde(default)]
     pub include: Vec<String>,
@@ -127,6 +131,10 @@ const fn default_depth() -> u32 {
 }
 const fn default_pages() -> u32 {
     500
+}
+/// A site is somebody's.
+const fn default_per_host() -> u32 {
+    4
 }
 
 /// Files of a git repository at one branch, tag or commit.

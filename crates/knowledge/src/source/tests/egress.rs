@@ -1,3 +1,11 @@
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
@@ -10,15 +18,53 @@ use crate::source::{
     egress::{Answer, Validators},
 };
 
+/// What servers were asked for.
+#[derive(Debug, Default)]
+pub(super) struct Load {
+    now: AtomicUsize,
+    most: AtomicUsize,
+    asked: AtomicUsize,
+}
+
+impl Load {
+    fn comes(&self) {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.most.fetch_max(self.now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+    }
+
+    fn goes(&self) {
+        self.now.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// The most requests that waited for their answers at the same time.
+    pub(super) fn most(&self) -> usize {
+        self.most.load(Ordering::SeqCst)
+    }
+
+    /// How many requests came in all.
+    pub(super) fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
 /// Answers every request with what `answer` makes of its path.
-#[expect(clippy::disallowed_methods, reason = "a server of a test ends with its runtime")]
 pub(super) async fn serve(answer: impl Fn(&str, &str) -> String + Send + Sync + 'static) -> u16 {
+    serve_slowly(&Arc::default(), |_| Duration::ZERO, answer).await
+}
+
+/// The same after a pause, which may be another one for each path.
+#[expect(clippy::disallowed_methods, reason = "a server of a test ends with its runtime")]
+pub(super) async fn serve_slowly(
+    load: &Arc<Load>,
+    pause: impl Fn(&str) -> Duration + Send + Sync + 'static,
+    answer: impl Fn(&str, &str) -> String + Send + Sync + 'static,
+) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let answer = std::sync::Arc::new(answer);
+    let (load, does) = (load.clone(), Arc::new((pause, answer)));
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            let answer = answer.clone();
+            let (load, does) = (load.clone(), does.clone());
             tokio::spawn(async move {
                 let mut request = Vec::new();
                 let mut buffer = [0; 4096];
@@ -30,6 +76,10 @@ pub(super) async fn serve(answer: impl Fn(&str, &str) -> String + Send + Sync + 
                 }
                 let request = String::from_utf8_lossy(&request).into_owned();
                 let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
+                let (pause, answer) = &*does;
+                load.comes();
+                tokio::time::sleep(pause(&path)).await;
+                load.goes();
                 let _ = stream.write_all(answer(&path, &request).as_bytes()).await;
             });
         }
@@ -134,6 +184,8 @@ async fn answers_are_told_apart() {
     assert_eq!(code("401").await, Err("source-unauthorized"));
     assert_eq!(code("403").await, Err("source-unauthorized"));
     assert_eq!(code("500").await, Err("source-unreachable"));
+    assert_eq!(code("429").await, Err("source-busy"));
+    assert_eq!(code("503").await, Err("source-unreachable"), "nobody said that it will be back");
     assert_eq!(code("304").await, Err("source-unreachable"), "nobody asked whether it had changed");
     let url = Url::parse(&format!("http://127.0.0.1:{port}/304")).unwrap();
     let known = Validators { etag: Some("\"e\"".into()), last_modified: None };
