@@ -63,7 +63,7 @@ fn passage(passage: Passage) -> wire::Passage {
 
 pub(crate) fn answer(answer: mainspring_knowledge::Answer) -> wire::Retrieved {
     let mainspring_knowledge::Answer { retrieved: found, evidence, threshold, left_out: rest } = answer;
-    // What exactly the models were is in the search's span.
+    // What exactly the models were is in the search's span, and how far the documents are read with the knowledge itself.
     let Retrieved {
         passages,
         mode: how,
@@ -75,6 +75,7 @@ pub(crate) fn answer(answer: mainspring_knowledge::Answer) -> wire::Retrieved {
         models: _,
         timings,
         best_similarity,
+        unread: _,
     } = found;
     wire::Retrieved {
         passages: passages.into_iter().map(passage).collect(),

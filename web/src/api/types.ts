@@ -166,6 +166,16 @@ export interface Unsupported {
   text: string;
 }
 
+/** A knowledge whose documents were never all read. */
+export interface Unread {
+  knowledge: string;
+  state: "not_begun" | "under_way" | "broken_off";
+  /** Absent while nobody knows, and for readers who do not see every document. */
+  documents?: { read: number; found: number };
+  /** Of what ended the ingestion that was to read them. */
+  code?: string;
+}
+
 /** What is known about an answer beside its text: the `mainspring` field. Sources come before the first token, the rest at the end. */
 export interface Outcome {
   sources: AnswerSource[];
@@ -174,6 +184,7 @@ export interface Outcome {
   versions?: string[];
   tables?: TablePin[];
   abstained?: boolean;
+  unread?: Unread[];
   citations?: Citation[];
   unsupported?: Unsupported[];
   invented_citations?: number[];

@@ -1,6 +1,6 @@
 import { useMemo } from "react";
 import { Link } from "react-router";
-import type { Outcome } from "@/api/types";
+import type { Outcome, Unread } from "@/api/types";
 import { citedNumbers, sliceChars } from "@/lib/citations";
 import { count, duration, plural } from "@/lib/format";
 import { Icon } from "@/ui/icons";
@@ -46,7 +46,10 @@ export function Answer({ turn, app, last, focusedSource, onSource }: Props) {
   return (
     <div className="answer" aria-busy={live}>
       {turn.state === "asking" && <Thinking>Looking for an answer</Thinking>}
-      {outcome?.abstained && (
+      {outcome?.unread?.map((unread) => (
+        <StillUnread key={unread.knowledge} {...unread} />
+      ))}
+      {outcome?.abstained && !outcome.unread?.length && (
         <p className="answer-note">
           <Icon name="info" size={14} /> Nothing relevant was found in the documents, so nothing was guessed.
         </p>
@@ -69,6 +72,21 @@ export function Answer({ turn, app, last, focusedSource, onSource }: Props) {
         {turn.state === "done" ? "Answer complete" : ""}
       </span>
     </div>
+  );
+}
+
+/** An answer from documents that were not all read says less than it seems to. */
+function StillUnread({ knowledge, state, documents, code }: Unread) {
+  const how = { not_begun: "have not been read yet", under_way: "are still being read", broken_off: "were not read to the end" }[state];
+  return (
+    <p className="answer-note answer-unread">
+      <Icon name="warn" size={14} />
+      <span>
+        The documents of <Link to={`/knowledge/${encodeURIComponent(knowledge)}`}>{knowledge}</Link> {how}
+        {documents && `, ${count(documents.read)} of ${count(documents.found)} so far`}
+        {code && ` (${code})`}.
+      </span>
+    </p>
   );
 }
 
