@@ -18,7 +18,7 @@ use super::{
 };
 
 /// Requests of one source under way at once, however many hosts it names.
-pub(super) const IN_ALL: usize = 16;
+const IN_ALL: usize = 16;
 /// How often one address is asked for while its host says that it is busy.
 const TRIES: u32 = 3;
 /// Before the second try, where the host does not say itself; doubled before the third.

@@ -10,24 +10,35 @@ use mainspring_kernel::Fault as _;
 use serde_json::json;
 
 use super::{
-    egress::{Load, ok, serve, serve_slowly},
+    egress::{Load, When, ok, serve, serve_under},
     *,
 };
 
 const LINKS: usize = 40;
 
-/// A page that links to many others. Each answer takes so many milliseconds; that of every third page those after them.
-async fn star(load: &Arc<Load>, [usual, every_third]: [u64; 2]) -> u16 {
-    let pause = move |path: &str| {
-        let number: Option<u64> = path.strip_prefix("/docs/").and_then(|page| page.parse().ok());
-        Duration::from_millis(if number.is_some_and(|number| number.is_multiple_of(3)) { every_third } else { usual })
-    };
-    serve_slowly(load, pause, |path, _| match path {
+fn page_of(path: &str) -> Option<usize> {
+    path.strip_prefix("/docs/").and_then(|page| page.parse().ok())
+}
+
+/// Of the pages that the first one links to.
+const fn at_the_gate(page: Option<usize>) -> When {
+    if page.is_some() { When::Let } else { When::AtOnce }
+}
+
+/// A page that links to many others.
+async fn star(load: &Arc<Load>, when: impl Fn(&str) -> When + Send + Sync + 'static) -> u16 {
+    serve_under(load, when, |path, _| match path {
         "/docs/" => ok(&(0..LINKS).map(|page| format!("<a href=/docs/{page}>{page}</a>")).collect::<String>()),
         "/robots.txt" => ok("User-agent: *\nDisallow: /docs/7"),
         page => ok(&format!("<a href=/docs/>home</a> <a href='{page}/more'>more</a>")),
     })
     .await
+}
+
+/// The paths of its pages, as a crawl lists them that goes one by one.
+fn whole_star() -> Vec<String> {
+    let pages = (0..LINKS).filter(|page| *page != 7).map(|page| format!("127.0.0.1/docs/{page}"));
+    std::iter::once("127.0.0.1/docs/".to_owned()).chain(pages).collect()
 }
 
 async fn crawled(ports: &[u16], extra: Value) -> Listing {
@@ -45,70 +56,92 @@ fn in_order(listing: &Listing) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn pages_of_a_host_are_fetched_side_by_side_and_stand_in_the_order_of_their_links() {
-    let (quick, single) = (Arc::<Load>::default(), Arc::<Load>::default());
-    let side_by_side = crawled(&[star(&quick, [10, 60]).await], json!({})).await;
-    assert_eq!(quick.most(), 4, "as many as a host gets where the spec does not say");
-    let pages = (0..LINKS).filter(|page| *page != 7).map(|page| format!("127.0.0.1/docs/{page}"));
-    let expected: Vec<String> = std::iter::once("127.0.0.1/docs/".to_owned()).chain(pages).collect();
-    assert_eq!(in_order(&side_by_side), expected);
+async fn pages_of_a_host_are_fetched_side_by_side() {
+    for (extra, at_once) in [(json!({}), 4), (json!({ "per_host": 1 }), 1), (json!({ "per_host": 9 }), 9)] {
+        let load = Arc::<Load>::default();
+        let ports = [star(&load, |path| at_the_gate(page_of(path))).await];
+        let held = async {
+            load.holds(at_once).await;
+            load.open();
+        };
+        let (listing, ()) = tokio::join!(crawled(&ports, extra), held);
+        assert_eq!(load.most(), at_once);
+        assert_eq!(in_order(&listing), whole_star());
+        // The pages, and once what the site asks crawlers to leave alone.
+        assert_eq!(load.asked(), whole_star().len() + 1);
+    }
+}
 
-    let one_by_one = crawled(&[star(&single, [1, 6]).await], json!({ "per_host": 1 })).await;
-    assert_eq!((single.most(), in_order(&one_by_one)), (1, in_order(&side_by_side)));
-    // The pages, and once what the site asks crawlers to leave alone.
-    assert_eq!((quick.asked(), single.asked()), (expected.len() + 1, expected.len() + 1));
+#[tokio::test]
+async fn pages_stand_in_the_order_of_their_links_whoever_answers_first() {
+    let load = Arc::<Load>::default();
+    let first = |path: &str| at_the_gate(page_of(path).filter(|page| *page == 0));
+    let ports = [star(&load, first).await];
+    let held = async {
+        // All the others.
+        load.has_come(whole_star().len() + 1).await;
+        load.open();
+    };
+    let (listing, ()) = tokio::join!(crawled(&ports, json!({})), held);
+    assert_eq!(in_order(&listing), whole_star());
 }
 
 #[tokio::test]
 async fn every_host_gets_as_many_and_all_together_no_more_than_a_source_may() {
-    let load = Arc::<Load>::default();
-    let ports = [star(&load, [30, 30]).await, star(&load, [30, 30]).await, star(&load, [30, 30]).await];
-    let listing = crawled(&ports, json!({ "per_host": 8 })).await;
-    assert_eq!(listing.documents.len(), 3 * LINKS, "of each the start page and all links but one");
-    assert!((9..=16).contains(&load.most()), "{}", load.most());
+    for (per_host, at_once) in [(5, 15), (8, 16)] {
+        let load = Arc::<Load>::default();
+        let gate = |path: &str| at_the_gate(page_of(path));
+        let ports = [star(&load, gate).await, star(&load, gate).await, star(&load, gate).await];
+        let held = async {
+            load.holds(at_once).await;
+            load.open();
+        };
+        let (listing, ()) = tokio::join!(crawled(&ports, json!({ "per_host": per_host })), held);
+        assert_eq!(load.most(), at_once, "{per_host} of each");
+        assert_eq!(listing.documents.len(), 3 * LINKS, "of each the start page and all links but one");
+    }
 }
 
 #[tokio::test]
 async fn a_crawl_that_is_full_asks_for_nothing_more() {
     let load = Arc::<Load>::default();
-    let listing = crawled(&[star(&load, [1, 9]).await], json!({ "max_pages": 6 })).await;
-    let expected = ["127.0.0.1/docs/", "127.0.0.1/docs/0", "127.0.0.1/docs/1", "127.0.0.1/docs/2", "127.0.0.1/docs/3"];
-    assert_eq!(&in_order(&listing)[..5], &expected[..]);
-    assert_eq!((listing.documents.len(), listing.warnings[0].code.as_str()), (6, "source-page-limit"));
+    let ports = [star(&load, |_| When::AtOnce).await];
+    let listing = crawled(&ports, json!({ "max_pages": 6 })).await;
+    assert_eq!(in_order(&listing), whole_star()[..6]);
+    assert_eq!(listing.warnings[0].code, "source-page-limit");
     assert_eq!(load.asked(), 7);
 }
 
 #[tokio::test]
 async fn a_crawl_that_nobody_waits_for_any_more_asks_for_nothing_more() {
     let load = Arc::<Load>::default();
-    let port = star(&load, [10, 10]).await;
-    let under_way = async {
-        while load.asked() < 6 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
+    let ports = [star(&load, |path| at_the_gate(page_of(path))).await];
     tokio::select! {
-        _ = crawled(&[port], json!({})) => panic!("it came to its end"),
-        () = under_way => {}
+        _ = crawled(&ports, json!({})) => panic!("it came to its end"),
+        () = load.holds(4) => {}
     }
-    let asked = load.asked();
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    // What was on its way then may still have arrived.
-    assert!(load.asked() <= asked + 4 && asked + 4 < LINKS, "{} after {asked}", load.asked());
+    load.open();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(load.asked(), 6, "the start page, robots.txt, and those that were on their way");
 }
 
 #[tokio::test]
 async fn a_page_that_fails_is_named_whenever_it_answers() {
     let load = Arc::<Load>::default();
-    let pause = |path: &str| Duration::from_millis(if path == "/docs/b" { 40 } else { 0 });
-    let port = serve_slowly(&load, pause, |path, _| match path {
+    let when = |path: &str| if path == "/docs/b" { When::Let } else { When::AtOnce };
+    let port = serve_under(&load, when, |path, _| match path {
         "/docs/" => ok("<a href=a>a</a> <a href=b>b</a> <a href=c>c</a> <a href=d>d</a>"),
-        "/docs/b" => "HTTP/1.1 500 X\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".to_owned(),
-        "/docs/d" => "HTTP/1.1 404 X\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".to_owned(),
+        "/docs/b" => refusing("500", ""),
+        "/docs/d" => refusing("404", ""),
         _ => ok("page"),
     })
     .await;
-    let listing = crawled(&[port], json!({})).await;
+    let ports = [port];
+    let held = async {
+        load.has_come(6).await;
+        load.open();
+    };
+    let (listing, ()) = tokio::join!(crawled(&ports, json!({})), held);
     assert_eq!(in_order(&listing), ["127.0.0.1/docs/", "127.0.0.1/docs/a", "127.0.0.1/docs/c"]);
     let told: Vec<(&str, &str)> = listing.warnings.iter().map(|told| (told.path.as_str(), told.code.as_str())).collect();
     assert_eq!(told, [("127.0.0.1/docs/b", "source-unreachable"), ("127.0.0.1/docs/d", "source-missing")]);
@@ -117,8 +150,9 @@ async fn a_page_that_fails_is_named_whenever_it_answers() {
 #[tokio::test]
 async fn sitemaps_of_a_list_are_read_side_by_side_and_their_pages_stand_in_its_order() {
     let load = Arc::<Load>::default();
-    let pause = |path: &str| Duration::from_millis(if path == "/0.xml" { 80 } else { 20 });
-    let port = serve_slowly(&load, pause, |path, request| {
+    let number = |path: &str| path.strip_prefix('/')?.strip_suffix(".xml")?.parse::<usize>().ok();
+    let gate = move |path: &str| at_the_gate(number(path));
+    let port = serve_under(&load, gate, |path, request| {
         let host = request.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
         let listed = |number: u32| format!("<sitemap><loc>http://{host}/{number}.xml</loc></sitemap>");
         let pages = |of: &str| ["a", "b"].map(|page| format!("<url><loc>http://{host}/{of}/{page}</loc></url>")).concat();
@@ -131,10 +165,15 @@ async fn sitemaps_of_a_list_are_read_side_by_side_and_their_pages_stand_in_its_o
     .await;
     let (mut policy, _work) = policy();
     policy.egress = inside();
-    let spec = json!({ "type": "web", "sitemap": format!("http://127.0.0.1:{port}/sitemap.xml") });
-    let listing = open(spec, &policy).unwrap().list(later()).await.unwrap();
+    let spec = json!({ "type": "web", "sitemap": format!("http://127.0.0.1:{port}/sitemap.xml"), "per_host": 16 });
+    let source = open(spec, &policy).unwrap();
+    let held = async {
+        load.holds(4).await;
+        load.open();
+    };
+    let (listing, ()) = tokio::join!(source.list(later()), held);
     let expected: Vec<String> = (0..8).flat_map(|of| ["a", "b"].map(|page| format!("127.0.0.1/{of}/{page}"))).collect();
-    assert_eq!(in_order(&listing), expected);
+    assert_eq!(in_order(&listing.unwrap()), expected);
     assert_eq!(load.most(), 4);
     // The list, the sitemaps of it, and one robots.txt for all.
     assert_eq!(load.asked(), 10);
@@ -188,8 +227,8 @@ async fn a_host_that_goes_on_refusing_is_given_up_for_the_page() {
 
 #[tokio::test]
 async fn a_host_that_wants_to_be_left_alone_for_long_is_asked_nothing_more() {
-    let asked = Arc::new(Load::default());
-    let port = serve_slowly(&asked, |_| Duration::ZERO, |_, _| refusing("503", "retry-after: 3600\r\n")).await;
+    let load = Arc::<Load>::default();
+    let port = serve_under(&load, |_| When::AtOnce, |_, _| refusing("503", "retry-after: 3600\r\n")).await;
     let (mut policy, _work) = policy();
     policy.egress = inside();
     let urls: Vec<String> = (0..20).map(|page| format!("http://127.0.0.1:{port}/{page}")).collect();
@@ -201,5 +240,5 @@ async fn a_host_that_wants_to_be_left_alone_for_long_is_asked_nothing_more() {
         assert!(fault.retry_after().is_some_and(|after| after > Duration::from_secs(3500)), "{fault}");
     }
     assert!(begun.elapsed() < Duration::from_secs(10), "nobody waits for an hour");
-    assert_eq!(asked.asked(), 1);
+    assert_eq!(load.asked(), 1);
 }

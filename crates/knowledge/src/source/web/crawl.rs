@@ -17,11 +17,14 @@ use crate::{
     source::{
         Content, Listed, Listing, Place, Source, SourceFault,
         egress::{Answer, Validators},
-        hosts::IN_ALL,
         links,
     },
     spec::Follow,
 };
+
+/// Pages in hand: asked for, waiting for their turn, or come before those that were linked earlier. More than are asked for
+/// at once, so that the pages of a host that is slow or busy keep those of another waiting as little as may be.
+const AHEAD: usize = 128;
 
 /// A page that was fetched while looking for links.
 #[derive(Debug)]
@@ -77,7 +80,7 @@ impl Web {
         loop {
             // No more than there is room for, so that nothing is fetched in vain.
             let room = (self.spec.max_pages as usize).saturating_sub(listing.documents.len());
-            while under_way.len() < IN_ALL.min(room)
+            while under_way.len() < AHEAD.min(room)
                 && let Some(step) = waiting.pop_front()
             {
                 under_way.push_back(self.visit(source, step));
@@ -120,29 +123,32 @@ impl Web {
     }
 
     async fn visit(&self, source: &Source, step: Step) -> Result<(Step, Came), SourceFault> {
-        let came = match self.hosts.get(&step.url, &Validators::default(), self.max_bytes).await {
-            Ok(Answer::NotModified) => Came::Nothing,
-            Err(fault) => Came::Failed(fault),
-            Ok(Answer::Body { bytes, media_type, url: reached, validators }) => {
-                let leads_on = step.depth < self.spec.depth && is_html(media_type.as_deref());
-                let links = if leads_on { self.links_of(source, &step.start, (&bytes, &reached)).await } else { Vec::new() };
-                let page = self.spool(&bytes, (media_type, validators.last_modified)).map_err(spooling)?;
-                Came::Page(page, links)
-            }
-        };
-        Ok((step, came))
-    }
-
-    /// The links of a page that are followed, each once.
-    async fn links_of(&self, source: &Source, start: &Url, (bytes, reached): (&Bytes, &Url)) -> Vec<Url> {
-        let found = links::links(&String::from_utf8_lossy(bytes), reached);
-        let (mut once, mut followed) = (BTreeSet::new(), Vec::new());
-        for link in found {
-            if self.follows(source, start, &link) && once.insert(link.clone()) && self.may_crawl(&link).await {
+        let (bytes, media_type, reached, last_modified) =
+            match self.hosts.get(&step.url, &Validators::default(), self.max_bytes).await {
+                Ok(Answer::Body { bytes, media_type, url, validators }) => (bytes, media_type, url, validators.last_modified),
+                Ok(Answer::NotModified) => return Ok((step, Came::Nothing)),
+                Err(fault) => return Ok((step, Came::Failed(fault))),
+            };
+        let leads_on = step.depth < self.spec.depth && is_html(media_type.as_deref());
+        let links = if leads_on { self.links_of(source, &step.start, (&bytes, &reached)) } else { Vec::new() };
+        let page = self.spool(&bytes, (media_type, last_modified)).map_err(spooling)?;
+        // A page may be large, and many may wait for what the site asks of crawlers.
+        drop(bytes);
+        let mut followed = Vec::new();
+        for link in links {
+            if self.may_crawl(&link).await {
                 followed.push(link);
             }
         }
-        followed
+        Ok((step, Came::Page(page, followed)))
+    }
+
+    /// The links of a page that are wanted, each once.
+    fn links_of(&self, source: &Source, start: &Url, (bytes, reached): (&Bytes, &Url)) -> Vec<Url> {
+        let mut once = BTreeSet::new();
+        let mut links = links::links(&String::from_utf8_lossy(bytes), reached);
+        links.retain(|link| self.follows(source, start, link) && once.insert(link.clone()));
+        links
     }
 
     fn spool(&self, bytes: &Bytes, (media_type, last_modified): (Option<String>, Option<String>)) -> std::io::Result<Page> {
