@@ -8,7 +8,7 @@ pub(crate) fn words(unread: &[Unread]) -> String {
 }
 
 fn sentence(unread: &Unread) -> String {
-    let Unread { knowledge, state, documents, code } = unread;
+    let Unread { knowledge, state, sources, documents, code } = unread;
     let far = documents.map(|so_far| format!("{} of {} so far", so_far.read, so_far.found));
     let told: Vec<String> = far.into_iter().chain(code.as_ref().map(|code| format!("`{code}`"))).collect();
     let told = if told.is_empty() { String::new() } else { format!(" ({})", told.join(", ")) };
@@ -25,5 +25,17 @@ fn sentence(unread: &Unread) -> String {
             "The documents of `{knowledge}` have not all been read: their first ingestion broke off{told}, and nothing that was \
              read before answers this. `mainspring ingest {knowledge}` goes on with the rest."
         ),
+        UnreadState::SourceUnread => {
+            let named: Vec<String> = sources.iter().map(|source| format!("`{source}`")).collect();
+            let (which, since) = match named.as_slice() {
+                [one] => (format!("The source {one}"), "has not been read since it was"),
+                [] => ("Sources".to_owned(), "have not been read since they were"),
+                many => (format!("The sources {}", many.join(", ")), "have not been read since they were"),
+            };
+            format!(
+                "{which} of `{knowledge}` {since} added or changed{told}, and nothing that was read answers this. \
+                 `mainspring ingest {knowledge}` reads what is missing."
+            )
+        }
     }
 }

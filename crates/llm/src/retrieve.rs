@@ -143,16 +143,19 @@ pub struct Retrieved {
     pub unread: Option<Unread>,
 }
 
-/// A knowledge whose documents were never all read.
+/// A knowledge whose documents were never all read, or those of one of its sources.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unread {
     /// Its name.
     pub knowledge: String,
     pub state: UnreadState,
+    /// Where the others were read: those that were not, of which the actor may know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
     /// Absent while nobody knows, and for actors who do not see every document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub documents: Option<ReadSoFar>,
-    /// Of what ended the ingestion that was to read them.
+    /// Of what ended the ingestion that was to read them, or kept it from reading the sources.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
 }
@@ -162,10 +165,12 @@ pub struct Unread {
 pub enum UnreadState {
     /// No ingestion was ever begun.
     NotBegun,
-    /// The first one is under way.
+    /// One is under way that is to read them.
     UnderWay,
-    /// It ended before it had read everything, and none came to its end since.
+    /// The first one ended before it had read everything, and none came to its end since.
     BrokenOff,
+    /// Ingestions came to their end, and none of them read a source that was added, or moved, or could not be reached.
+    SourceUnread,
 }
 
 /// Documents that were read, of those that the sources hold.

@@ -62,7 +62,12 @@ fn read(knowledge: &str, unread: Option<Unread>) -> Searched {
 
 fn unread(knowledge: &str, state: UnreadState, documents: Option<[u64; 2]>, code: Option<&str>) -> Unread {
     let documents = documents.map(|[read, found]| ReadSoFar { read, found });
-    Unread { knowledge: knowledge.to_owned(), state, documents, code: code.map(str::to_owned) }
+    Unread { knowledge: knowledge.to_owned(), state, sources: Vec::new(), documents, code: code.map(str::to_owned) }
+}
+
+fn sources(named: &[&str], code: Option<&str>) -> Unread {
+    let sources = named.iter().map(|name| (*name).to_owned()).collect();
+    Unread { sources, ..unread("garden", UnreadState::SourceUnread, None, code) }
 }
 
 fn under_way() -> Unread {
@@ -126,6 +131,18 @@ async fn an_app_that_finds_nothing_says_that_its_documents_are_not_read_instead(
                 `model-not-installed`), and nothing that was read before answers this. `mainspring ingest garden` goes on with \
                 the rest.";
     check(read("garden", Some(broken_off.clone())), broken_off, text).await;
+    let one = sources(&["wiki"], Some("source-unreachable"));
+    let text = "The source `wiki` of `garden` has not been read since it was added or changed (`source-unreachable`), and \
+                nothing that was read answers this. `mainspring ingest garden` reads what is missing.";
+    check(read("garden", Some(one.clone())), one, text).await;
+    for (named, which) in [(vec!["wiki", "mail"], "The sources `wiki`, `mail`"), (vec![], "Sources")] {
+        let several = sources(&named, None);
+        let text = format!(
+            "{which} of `garden` have not been read since they were added or changed, and nothing that was read answers this. \
+             `mainspring ingest garden` reads what is missing."
+        );
+        check(read("garden", Some(several.clone())), several, &text).await;
+    }
 }
 
 #[tokio::test]

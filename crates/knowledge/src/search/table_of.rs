@@ -43,7 +43,7 @@ pub(super) async fn open(
     let spec = inner.spec_of(&version)?;
     let name = || key.name.to_string();
     // How far it was at the time of a pin nobody knows any more.
-    let unread = if at.is_none() { unread::at_hand(inner, actor, &key, state.as_ref()) } else { None };
+    let unread = if at.is_none() { unread::at_hand(inner, actor, (&version, &spec), state.as_ref()) } else { None };
     let (row, snapshot, state) = match at {
         Some(pin) => {
             // Only tables of this very knowledge: a pin comes from outside and could name anybody's.

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use mainspring_kernel::Name;
+use mainspring_kernel::{Digest, Name};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -271,6 +271,12 @@ impl SourceSpec {
             Self::Git(git) => format!("git:{}", git.url.trim_end_matches('/')),
             Self::S3(s3) => format!("s3:{}/{}", s3.endpoint.as_deref().unwrap_or("aws"), s3.bucket),
         }
+    }
+
+    /// Stands for this source at this place: where it is moved to, nothing was read yet.
+    pub(crate) fn mark(&self) -> String {
+        let (key, location) = (self.key(), self.location());
+        Digest::of_parts([key.as_bytes(), location.trim_end_matches('/').as_bytes()]).hex()[..16].to_owned()
     }
 
     /// Every set of labels a document of this source may get.
