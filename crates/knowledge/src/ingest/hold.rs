@@ -214,7 +214,8 @@ pub(super) async fn finish(hold: &Hold, actor: &Actor, end: &RunRow, then: Then<
                     if !held::renew(&mut tx, hold.key(), hold.by(), now).await? {
                         return Err(hold.lost());
                     }
-                    held::settle(&mut tx, hold.key(), settled.asset, (&settled.version, &settled.read_sources), now).await?;
+                    held::settle(&mut tx, hold.key(), settled.asset, (&settled.version, settled.read_sources.as_slice()), now)
+                        .await?;
                 }
                 Then::Resumed(job, after) => {
                     inner.jobs.enqueue_in(&mut tx, &job.to_job(hold.key().project, now.plus(after))).await?;

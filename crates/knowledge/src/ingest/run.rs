@@ -181,7 +181,7 @@ impl Ingestion {
             version: settled.version.clone(),
         });
         let asset = (self.version.pin.number, self.version.pin.digest);
-        let read_sources = settle::read_sources(&self.spec, target.read_before.as_deref(), (&listed, findings, &plan));
+        let read_sources = settle::read_sources(&self.spec, target.read_before.as_deref(), (&listed, &**findings, &plan));
         Ok((Settled { asset, version: settled.version, read_sources }, report, target.row.table))
     }
 
