@@ -35,6 +35,7 @@ export type HitScores = Schemas["HitScores"];
 export type Passage = Schemas["Passage"];
 export type Retrieved = Schemas["Retrieved"];
 export type TablePin = Schemas["TablePin"];
+export type Unread = Schemas["Unread"];
 
 export type TraceSummary = Schemas["TraceSummary"];
 export type Trace = Schemas["TraceView"];
@@ -164,16 +165,6 @@ export interface Unsupported {
   start: number;
   end: number;
   text: string;
-}
-
-/** A knowledge whose documents were never all read. */
-export interface Unread {
-  knowledge: string;
-  state: "not_begun" | "under_way" | "broken_off";
-  /** Absent while nobody knows, and for readers who do not see every document. */
-  documents?: { read: number; found: number };
-  /** Of what ended the ingestion that was to read them. */
-  code?: string;
 }
 
 /** What is known about an answer beside its text: the `mainspring` field. Sources come before the first token, the rest at the end. */

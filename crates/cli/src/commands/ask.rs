@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use mainspring_client::ClientFault;
+use mainspring_wire as wire;
 use serde_json::{Value, json};
 
-use super::Session;
+use super::{Session, unread::still_unread};
 use crate::{
     args::Ask,
     output::{self, data, line, printable, say},
@@ -74,8 +75,9 @@ fn show_sources(session: &Session, outcome: &Value) {
         say(&printable(&format!("  {mark} [{}] {place}{page}", source["number"])));
         say(&printable(&format!("        {}", source["uri"].as_str().unwrap_or_default())));
     }
-    for unread in outcome["unread"].as_array().into_iter().flatten() {
-        say(&printable(&format!("  ⚠ {}", still_unread(unread))));
+    let unread = serde_json::from_value::<Vec<wire::Unread>>(outcome["unread"].clone());
+    for unread in unread.unwrap_or_default() {
+        say(&printable(&format!("  ⚠ {}", still_unread(&unread))));
     }
     for unsupported in outcome["unsupported"].as_array().into_iter().flatten() {
         say(&printable(&format!("  ⚠ no source carries: {}", unsupported["text"].as_str().unwrap_or_default())));
@@ -84,23 +86,5 @@ fn show_sources(session: &Session, outcome: &Value) {
         let place =
             session.url.as_ref().map_or_else(|| format!("mainspring traces {trace}"), |url| format!("{url}/traces/{trace}"));
         say(&format!("  trace {place}"));
-    }
-}
-
-/// What is known of documents that were not read yet. Beside an answer that was found in the others nothing else tells.
-fn still_unread(unread: &Value) -> String {
-    let knowledge = unread["knowledge"].as_str().unwrap_or_default();
-    let so_far = &unread["documents"];
-    let so_far = match (so_far["read"].as_u64(), so_far["found"].as_u64()) {
-        (Some(read), Some(found)) => format!(", {read} of {found} documents so far"),
-        _ => String::new(),
-    };
-    let code = unread["code"].as_str().map(|code| format!(" ({code})")).unwrap_or_default();
-    match unread["state"].as_str() {
-        Some("not_begun") => format!("`{knowledge}` has not been read yet: `mainspring ingest {knowledge}` reads it"),
-        Some("broken_off") => {
-            format!("`{knowledge}` was not read to its end{so_far}{code}: `mainspring ingest {knowledge}` goes on with the rest")
-        }
-        _ => format!("`{knowledge}` is still being read{so_far}: `mainspring ingest {knowledge}` shows how far it is"),
     }
 }

@@ -1,12 +1,13 @@
 import { useMemo } from "react";
 import { Link } from "react-router";
-import type { Outcome, Unread } from "@/api/types";
+import type { Outcome } from "@/api/types";
 import { citedNumbers, sliceChars } from "@/lib/citations";
 import { count, duration, plural } from "@/lib/format";
 import { Icon } from "@/ui/icons";
 import { cx, ErrorNote, IconButton, copy } from "@/ui/kit";
 import { Markdown, type SentenceMark } from "@/ui/markdown";
 import { Thinking } from "@/ui/Thinking";
+import { UnreadNote } from "@/ui/UnreadNote";
 import { ApiError } from "@/api/client";
 import { Thumbs } from "@/rooms/traces/Scores";
 import { ask, isLive, type Turn } from "./store";
@@ -47,7 +48,7 @@ export function Answer({ turn, app, last, focusedSource, onSource }: Props) {
     <div className="answer" aria-busy={live}>
       {turn.state === "asking" && <Thinking>Looking for an answer</Thinking>}
       {outcome?.unread?.map((unread) => (
-        <StillUnread key={unread.knowledge} {...unread} />
+        <UnreadNote key={unread.knowledge} unread={unread} />
       ))}
       {outcome?.abstained && !outcome.unread?.length && (
         <p className="answer-note">
@@ -72,21 +73,6 @@ export function Answer({ turn, app, last, focusedSource, onSource }: Props) {
         {turn.state === "done" ? "Answer complete" : ""}
       </span>
     </div>
-  );
-}
-
-/** An answer from documents that were not all read says less than it seems to. */
-function StillUnread({ knowledge, state, documents, code }: Unread) {
-  const how = { not_begun: "have not been read yet", under_way: "are still being read", broken_off: "were not read to the end" }[state];
-  return (
-    <p className="answer-note answer-unread">
-      <Icon name="warn" size={14} />
-      <span>
-        The documents of <Link to={`/knowledge/${encodeURIComponent(knowledge)}`}>{knowledge}</Link> {how}
-        {documents && `, ${count(documents.read)} of ${count(documents.found)} so far`}
-        {code && ` (${code})`}.
-      </span>
-    </p>
   );
 }
 
