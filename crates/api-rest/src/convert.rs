@@ -3,7 +3,7 @@
 use mainspring_knowledge::{
     Document, DocumentStatus, Evidence, Failure, IngestRun, LeftOut, Origin, Progress, Report, RunState, Stage, Warning,
 };
-use mainspring_llm::{HitScores, Passage, Retrieved, SearchMode, TablePin};
+use mainspring_llm::{HitScores, Passage, ReadSoFar, Retrieved, SearchMode, TablePin, Unread, UnreadState};
 use mainspring_wire as wire;
 
 pub(crate) fn pin(pin: TablePin) -> wire::TablePin {
@@ -75,6 +75,7 @@ pub(crate) fn answer(answer: mainspring_knowledge::Answer) -> wire::Retrieved {
         models: _,
         timings,
         best_similarity,
+        unread: left,
     } = found;
     wire::Retrieved {
         passages: passages.into_iter().map(passage).collect(),
@@ -89,7 +90,20 @@ pub(crate) fn answer(answer: mainspring_knowledge::Answer) -> wire::Retrieved {
         evidence: Some(self::evidence(evidence)),
         threshold,
         left_out: rest.into_iter().map(left_out).collect(),
+        unread: left.map(unread),
     }
+}
+
+fn unread(unread: Unread) -> wire::Unread {
+    let Unread { knowledge, state, sources, documents, code } = unread;
+    let state = match state {
+        UnreadState::NotBegun => "not_begun",
+        UnreadState::UnderWay => "under_way",
+        UnreadState::BrokenOff => "broken_off",
+        UnreadState::SourceUnread => "source_unread",
+    };
+    let documents = documents.map(|ReadSoFar { read, found }| wire::ReadSoFar { read, found });
+    wire::Unread { knowledge, state: state.to_owned(), sources, documents, code }
 }
 
 const fn evidence(evidence: Evidence) -> wire::Evidence {

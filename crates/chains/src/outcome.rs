@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use mainspring_kernel::{AssetKind, Digest};
-use mainspring_llm::{HitScores, Passage, TablePin, TraceId};
+use mainspring_llm::{HitScores, Passage, TablePin, TraceId, Unread};
 use serde::{Deserialize, Serialize};
 
 use crate::citations::{Citation, Unsupported};
@@ -113,6 +113,9 @@ pub struct Outcome {
     pub tables: Vec<TablePin>,
     /// Nothing relevant was found, and no model was asked.
     pub abstained: bool,
+    /// Knowledges whose documents were not all read yet: what was not found may stand in the others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<Unread>,
     pub sources: Vec<Source>,
     pub citations: Vec<Citation>,
     pub unsupported: Vec<Unsupported>,

@@ -10,7 +10,7 @@ use futures::{Stream, StreamExt};
 use mainspring_kernel::{Actor, Digest};
 use mainspring_llm::{
     Budget, ChatModel, ChatRequest, ChatStream, Delta, FinishReason, Message, ModelSource, Models, Passage, Retrieved, Retriever,
-    SpanContext, Usage,
+    SpanContext, Unread, Usage,
     chat::{Speaker, TokenLogprob},
     retrieve::{documents_of, labels_to_read},
     trace::{OpenSpan, SpanKind, names},
@@ -30,6 +30,7 @@ use crate::{
     outcome::{Outcome, Source, VersionUsed},
     request::{Question, Replayable, sampling},
     resolve::{By, Callable, Plan, Resolver, callables},
+    unread,
 };
 
 /// Room kept for an answer when nobody says how long it may be.
@@ -244,6 +245,8 @@ struct Run {
     plan: Plan,
     question: Question,
     found: Vec<Retrieved>,
+    /// Knowledges of the plan whose documents were not all read yet.
+    unread: Vec<Unread>,
     /// Knowledge label and passage, in the order of their numbers.
     passages: Vec<(String, Passage)>,
     /// Of each passage, where the search that found it placed it.
@@ -262,6 +265,7 @@ impl Run {
             plan,
             question,
             found: Vec::new(),
+            unread: Vec::new(),
             passages: Vec::new(),
             ranks: Vec::new(),
             dropped: 0,
@@ -274,6 +278,11 @@ impl Run {
 
     fn abstains(&self) -> bool {
         !self.plan.retrieves.is_empty() && self.passages.is_empty()
+    }
+
+    /// What is said where no model is asked: of documents that nobody read it is not known what they say.
+    fn abstention(&self) -> String {
+        if self.unread.is_empty() { self.plan.abstain.clone() } else { unread::words(&self.unread) }
     }
 
     fn versions(&self) -> Vec<VersionUsed> {
@@ -305,6 +314,9 @@ impl Run {
         root.set(names::SOURCES, self.passages.iter().map(|(_, passage)| passage.chunk.as_str()).collect::<Vec<_>>());
         root.set(names::DOCUMENTS, documents_of(self.passages.iter().map(|(_, passage)| passage)));
         root.set(names::LABELS, labels_to_read(self.passages.iter().map(|(_, passage)| passage)));
+        if !self.unread.is_empty() {
+            root.set("mainspring.unread", self.unread.iter().map(|unread| unread.knowledge.as_str()).collect::<Vec<_>>());
+        }
     }
 
     /// What can be done before the first piece of text: the prompt, or the quotes.
@@ -463,6 +475,7 @@ impl Run {
             versions: self.versions(),
             tables: self.found.iter().map(|found| found.pin.clone()).collect(),
             abstained: self.abstains(),
+            unread: self.unread.clone(),
             sources: self.sources(&checked.citations),
             citations: checked.citations,
             unsupported: checked.unsupported,
@@ -499,7 +512,7 @@ impl Run {
                 let mut timings = self.timings.clone();
                 let mut text = String::new();
                 if self.abstains() {
-                    text.push_str(&self.plan.abstain);
+                    text.push_str(&self.abstention());
                     yield Ok(AnswerEvent::Text { index, text: text.clone(), logprobs: Vec::new() });
                     yield Ok(AnswerEvent::Finished { index, finish: FinishReason::Stop });
                 } else if let Some(given) = &self.given {

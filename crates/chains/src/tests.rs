@@ -4,6 +4,7 @@ mod project;
 mod quoted;
 mod quoting;
 mod sourced;
+mod unread;
 
 use std::collections::BTreeMap;
 

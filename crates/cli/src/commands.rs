@@ -33,6 +33,7 @@ mod settings;
 mod sql;
 mod tailing;
 mod traces;
+mod unread;
 
 use std::process::ExitCode;
 

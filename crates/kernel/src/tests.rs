@@ -152,6 +152,14 @@ fn times_are_written_as_rfc_3339() {
     assert_eq!(Timestamp::parse(&time.to_string()), Some(time));
 }
 
+#[test]
+fn times_of_headers_are_read() {
+    let time = Some(Timestamp::from_micros(1_700_000_000_000_000));
+    assert_eq!(Timestamp::parse_header("Tue, 14 Nov 2023 22:13:20 GMT"), time);
+    assert_eq!(Timestamp::parse_header("Tue, 14 Nov 2023 23:13:20 +0100"), time);
+    assert_eq!(Timestamp::parse_header("2023-11-14T22:13:20Z"), None);
+}
+
 #[tokio::test]
 async fn shutdown_names_the_task_that_does_not_stop() {
     let tasks = Tasks::default();
@@ -192,5 +200,6 @@ proptest! {
         let _ = text.parse::<Digest>();
         let _ = text.parse::<AssetRef>();
         let _ = Timestamp::parse(&text);
+        let _ = Timestamp::parse_header(&text);
     }
 }

@@ -289,6 +289,13 @@ pub struct Failure {
     pub known: bool,
 }
 
+impl Failure {
+    /// Whether the source did not give the document: nobody knows what it says.
+    pub(crate) fn was_not_had(&self) -> bool {
+        self.document.is_some() && self.code.starts_with("source-")
+    }
+}
+
 /// Something worth telling that stopped nothing: a link that leaves the root, a page without a text layer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {

@@ -19,7 +19,10 @@ pub use embed::{Embedder, Embedding, TextTokenizer, Tokens};
 pub use fault::ModelFault;
 pub use models::Models;
 pub use rerank::{Reranker, Scored};
-pub use retrieve::{DocumentAccess, HitScores, ModelUsed, Passage, RetrieveRequest, Retrieved, Retriever, SearchMode, TablePin};
+pub use retrieve::{
+    DocumentAccess, HitScores, ModelUsed, Passage, ReadSoFar, RetrieveRequest, Retrieved, Retriever, SearchMode, Searched,
+    TablePin, Unread, UnreadState,
+};
 pub use source::{Asking, ModelSource};
 pub use told::{Facts, Told};
 pub use trace::{EventSink, Span, SpanContext, SpanId, TraceId};

@@ -138,6 +138,55 @@ pub struct Retrieved {
     pub models: Vec<ModelUsed>,
     /// Milliseconds by stage, in order.
     pub timings: Vec<(String, f64)>,
+    /// Not all documents were read yet: what was not found may stand in the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<Unread>,
+}
+
+/// A knowledge whose documents were never all read, or those of one of its sources.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unread {
+    /// Its name.
+    pub knowledge: String,
+    pub state: UnreadState,
+    /// Where the others were read: those that were not, of which the actor may know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
+    /// Absent while nobody knows, and for actors who do not see every document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub documents: Option<ReadSoFar>,
+    /// Of what ended the ingestion that was to read them, or kept it from reading the sources.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnreadState {
+    /// No ingestion was ever begun.
+    NotBegun,
+    /// One is under way that is to read them.
+    UnderWay,
+    /// The first one ended before it had read everything, and none came to its end since.
+    BrokenOff,
+    /// Ingestions came to their end, and none of them read a source that was added, or moved, or could not be reached.
+    SourceUnread,
+}
+
+/// Documents that were read, of those that the sources hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadSoFar {
+    pub read: u64,
+    pub found: u64,
+}
+
+/// What asking a knowledge comes to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Searched {
+    /// Boxed, since it is much larger than the other.
+    Read(Box<Retrieved>),
+    /// There is nothing to search yet.
+    Unread(Unread),
 }
 
 #[async_trait]
@@ -149,5 +198,5 @@ pub trait Retriever: Send + Sync + std::fmt::Debug + 'static {
         request: RetrieveRequest,
         trace: &SpanContext,
         budget: Budget,
-    ) -> Result<Retrieved, Box<dyn Fault>>;
+    ) -> Result<Searched, Box<dyn Fault>>;
 }

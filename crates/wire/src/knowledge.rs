@@ -344,6 +344,33 @@ pub struct Retrieved {
     /// Found and not given, best first.
     #[serde(default)]
     pub left_out: Vec<LeftOut>,
+    /// Not all documents were read yet: what was not found may stand in the others. Never there for a table as it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<Unread>,
+}
+/// A knowledge whose documents were never all read, or those of one of its sources.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Unread {
+    pub knowledge: String,
+    /// `not_begun`: no ingestion was begun. `under_way`: one is to read them. `broken_off`: the first one ended early.
+    /// `source_unread`: ingestions came to their end, and none of them read a source that was added, or moved, or could
+    /// not be reached.
+    pub state: String,
+    /// Where the others were read: those that were not, of which the caller may know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
+    /// Absent while nobody knows, and for readers whose labels do not show them every document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub documents: Option<ReadSoFar>,
+    /// Of what ended the ingestion that was to read them, or kept it from reading the sources. Told where nothing was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+}
+/// Documents that were read, of those that the sources hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReadSoFar {
+    pub read: u64,
+    pub found: u64,
 }
 /// What speaks for it that something here answers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -4856,6 +4856,13 @@ export interface components {
         };
         /** @enum {string} */
         Provenance: "reported" | "counted" | "instrumented" | "estimated";
+        /** @description Documents that were read, of those that the sources hold. */
+        ReadSoFar: {
+            /** Format: int64 */
+            read: number;
+            /** Format: int64 */
+            found: number;
+        };
         /** @description What became of a test notice. */
         ReceiverTest: {
             arrived: boolean;
@@ -5079,6 +5086,7 @@ export interface components {
             threshold?: number;
             /** @description Found and not given, best first. */
             left_out?: components["schemas"]["LeftOut"][];
+            unread?: components["schemas"]["Unread"] | null;
         };
         RotateKey: {
             /**
@@ -5770,6 +5778,21 @@ export interface components {
             services: string[];
             /** @description A name that is understood and written almost so. */
             like?: string | null;
+        };
+        /** @description A knowledge whose documents were never all read, or those of one of its sources. */
+        Unread: {
+            knowledge: string;
+            /**
+             * @description `not_begun`: no ingestion was begun. `under_way`: one is to read them. `broken_off`: the first one ended early.
+             *     `source_unread`: ingestions came to their end, and none of them read a source that was added, or moved, or could
+             *     not be reached.
+             */
+            state: string;
+            /** @description Where the others were read: those that were not, of which the caller may know. */
+            sources?: string[];
+            documents?: components["schemas"]["ReadSoFar"] | null;
+            /** @description Of what ended the ingestion that was to read them, or kept it from reading the sources. Told where nothing was found. */
+            code?: string | null;
         };
         UsageRow: {
             /** @description Empty for calls that had none: no key, no user, no route. */

@@ -35,6 +35,7 @@ export type HitScores = Schemas["HitScores"];
 export type Passage = Schemas["Passage"];
 export type Retrieved = Schemas["Retrieved"];
 export type TablePin = Schemas["TablePin"];
+export type Unread = Schemas["Unread"];
 
 export type TraceSummary = Schemas["TraceSummary"];
 export type Trace = Schemas["TraceView"];
@@ -174,6 +175,7 @@ export interface Outcome {
   versions?: string[];
   tables?: TablePin[];
   abstained?: boolean;
+  unread?: Unread[];
   citations?: Citation[];
   unsupported?: Unsupported[];
   invented_citations?: number[];

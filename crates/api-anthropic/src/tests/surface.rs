@@ -18,8 +18,8 @@ use mainspring_kernel::{
     id::{PrincipalId, ProjectId},
 };
 use mainspring_llm::{
-    Budget, ChatModel, ChatRequest, ChatStream, Delta, FinishReason, Message, ModelFault, Models, RetrieveRequest, Retrieved,
-    Retriever, SpanContext, Usage, trace::NoSink,
+    Budget, ChatModel, ChatRequest, ChatStream, Delta, FinishReason, Message, ModelFault, Models, RetrieveRequest, Retriever,
+    Searched, SpanContext, Usage, trace::NoSink,
 };
 use mainspring_providers::{Credentials, Socket, SocketConfig};
 use mainspring_registry::{Draft, Registry};
@@ -205,7 +205,7 @@ impl Retriever for NoDocuments {
         _: RetrieveRequest,
         _: &SpanContext,
         _: Budget,
-    ) -> Result<Retrieved, Box<dyn Fault>> {
+    ) -> Result<Searched, Box<dyn Fault>> {
         panic!("no test has an app that retrieves")
     }
 }

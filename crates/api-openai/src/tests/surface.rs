@@ -16,7 +16,7 @@ use mainspring_kernel::{
 };
 use mainspring_llm::{
     Budget, ChatModel, ChatRequest, ChatStream, Delta, Embedder, Embedding, FinishReason, Message, ModelFault, Models, Reranker,
-    RetrieveRequest, Retrieved, Retriever, Scored, SpanContext, TextTokenizer, Tokens, Usage,
+    RetrieveRequest, Retriever, Scored, Searched, SpanContext, TextTokenizer, Tokens, Usage,
     embed::{EmbedAs, Embedded},
     trace::NoSink,
 };
@@ -286,7 +286,7 @@ impl Retriever for NoDocuments {
         _: RetrieveRequest,
         _: &SpanContext,
         _: Budget,
-    ) -> Result<Retrieved, Box<dyn Fault>> {
+    ) -> Result<Searched, Box<dyn Fault>> {
         panic!("no test has an app that retrieves")
     }
 }

@@ -10,7 +10,7 @@ use futures::StreamExt;
 use mainspring_kernel::{Actor, AssetKind, AssetRef, Fault};
 use mainspring_llm::{
     Budget, ChatModel, ChatRequest, ChatStream, Delta, FinishReason, Message, ModelFault, ModelUsed, Models, RetrieveRequest,
-    Retrieved, Retriever, SearchMode, SpanContext, TablePin, Usage, chat::Speaker,
+    Retrieved, Retriever, SearchMode, Searched, SpanContext, TablePin, Usage, chat::Speaker,
 };
 use mainspring_registry::{KindDescriptor, ParsedSpec};
 use serde_json::{Value, json};
@@ -21,12 +21,12 @@ use super::{
 };
 use crate::{Alternative, Chains, Question};
 
-const MODEL: &str = "echo";
+pub(super) const MODEL: &str = "echo";
 
 /// Says what it was asked. A word is a token.
 #[derive(Debug)]
-struct Echo {
-    window: Option<usize>,
+pub(super) struct Echo {
+    pub(super) window: Option<usize>,
 }
 
 fn joined(messages: &[Message]) -> String {
@@ -74,13 +74,13 @@ impl Retriever for Shelves {
         request: RetrieveRequest,
         _: &SpanContext,
         _: Budget,
-    ) -> Result<Retrieved, Box<dyn Fault>> {
+    ) -> Result<Searched, Box<dyn Fault>> {
         self.asked.lock().unwrap().push(request.query.clone());
         let query = request.query.to_lowercase();
         let words: Vec<&str> = query.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 3).collect();
         let holds = |text: &str| words.iter().filter(|word| text.to_lowercase().contains(**word)).count() >= 2;
         let here = self.texts.iter().filter(|(shelf, text)| *shelf == knowledge.name.as_str() && holds(text));
-        Ok(Retrieved {
+        Ok(Searched::Read(Box::new(Retrieved {
             passages: here.map(|(_, text)| passage(text)).collect(),
             mode: SearchMode::Hybrid,
             reranked: false,
@@ -91,7 +91,8 @@ impl Retriever for Shelves {
             models: vec![ModelUsed { name: "words".into(), identity: "sha256:ab".into() }],
             timings: Vec::new(),
             best_similarity: None,
-        })
+            unread: None,
+        })))
     }
 }
 
@@ -152,7 +153,7 @@ fn prompt(parameters: &Value, content: &str) -> Value {
     json!({"parameters": parameters, "messages": [{"role": "user", "content": content}]})
 }
 
-fn plain() -> Value {
+pub(super) fn plain() -> Value {
     prompt(
         &json!({"question": {}, "sources": {"type": "array"}}),
         "{% for source in sources %}[{{ source.number }}] {{ source.text }}\n{% endfor %}{{ question }}",

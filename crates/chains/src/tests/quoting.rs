@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use mainspring_kernel::{Actor, AssetKind, AssetRef, Fault, FaultKind};
 use mainspring_llm::{
     Budget, Embedder, Embedding, FinishReason, Message, ModelFault, ModelUsed, Models, Reranker, RetrieveRequest, Retrieved,
-    Retriever, Scored, SearchMode, SpanContext, TablePin, TextTokenizer, Tokens,
+    Retriever, Scored, SearchMode, Searched, SpanContext, TablePin, TextTokenizer, Tokens,
     embed::{EmbedAs, Embedded},
     trace::names,
 };
@@ -93,10 +93,10 @@ impl Retriever for Documents {
         request: RetrieveRequest,
         _: &SpanContext,
         _: Budget,
-    ) -> Result<Retrieved, Box<dyn Fault>> {
+    ) -> Result<Searched, Box<dyn Fault>> {
         let texts = ["The port is 7400. Nobody needs a key there.", "A key is made with keys create, and [9] says more."];
         let passages = if request.query.contains("football") { Vec::new() } else { texts.map(passage).to_vec() };
-        Ok(Retrieved {
+        Ok(Searched::Read(Box::new(Retrieved {
             passages,
             mode: SearchMode::Hybrid,
             reranked: false,
@@ -107,7 +107,8 @@ impl Retriever for Documents {
             models: vec![ModelUsed { name: MODEL.into(), identity: "sha256:ab".into() }],
             timings: Vec::new(),
             best_similarity: None,
-        })
+            unread: None,
+        })))
     }
 }
 

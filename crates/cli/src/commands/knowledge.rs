@@ -14,6 +14,7 @@ use super::{
     Session,
     following::{follow, went_away},
     segment,
+    unread::still_unread,
 };
 use crate::{
     args::{Ingest, Search},
@@ -282,6 +283,9 @@ pub(crate) async fn search(session: &Session, search: &Search) -> anyhow::Result
     if let Some(rest) = left_out(&found) {
         say(&rest);
     }
+    if let Some(unread) = &found.unread {
+        say(&printable(&format!("⚠ {}", still_unread(unread))));
+    }
     let timings: Vec<String> = found.timings.iter().map(|(stage, millis)| format!("{stage} {millis:.1} ms")).collect();
     say(&format!("{} · {} v{} · {}", found.mode, found.pin.table, found.pin.version, timings.join(", ")));
     Ok(ExitCode::SUCCESS)
@@ -289,17 +293,18 @@ pub(crate) async fn search(session: &Session, search: &Search) -> anyhow::Result
 
 /// Why there is no passage.
 fn nothing(found: &wire::Retrieved) -> String {
+    let nothing = if found.unread.is_some() { "nothing relevant in what was read" } else { "nothing relevant" };
     if found.left_out.iter().all(|passage| passage.reason != "irrelevant") {
-        return "nothing relevant".to_owned();
+        return nothing.to_owned();
     }
     match found.evidence {
         Some(wire::Evidence { similarity: Some(nearest), .. }) => {
-            format!("nothing relevant: nearest {nearest:.2}, below the threshold {:.2}", found.threshold)
+            format!("{nothing}: nearest {nearest:.2}, below the threshold {:.2}", found.threshold)
         }
         Some(wire::Evidence { similarity: None, coverage }) => {
-            format!("nothing relevant: the best holds {:.0} % of the question's words", coverage * 100.0)
+            format!("{nothing}: the best holds {:.0} % of the question's words", coverage * 100.0)
         }
-        None => "nothing relevant".to_owned(),
+        None => nothing.to_owned(),
     }
 }
 

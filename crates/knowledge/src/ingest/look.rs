@@ -89,6 +89,14 @@ impl Sight {
         Self { sources, configured, listings, warnings, failed }
     }
 
+    /// Sources that could be listed, with how many documents they hold. One of which nothing was seen, since something of it
+    /// could not be looked at, is not among them.
+    pub(super) fn listed(&self) -> BTreeMap<Arc<str>, usize> {
+        let is_seen = |listing: &Listing| !listing.documents.is_empty() || listing.unread.is_empty();
+        let seen = self.listings.iter().filter(|(_, listing)| is_seen(listing));
+        seen.map(|(key, listing)| (key.clone(), listing.documents.len())).collect()
+    }
+
     /// What is to be done, as of now: the catalog may have moved on since the sources were looked at.
     pub(super) async fn plan(
         &self,

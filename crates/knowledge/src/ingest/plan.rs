@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Codes of what passes by itself. A file that changed while it was read is not among them: it is news.
-const AWAY: [&str; 2] = ["source-unreachable", "source-timeout"];
+const AWAY: [&str; 3] = ["source-unreachable", "source-timeout", "source-busy"];
 /// Of parsers that were ended: by the file, or by a machine that was short of memory or time. Tried again at each ingestion.
 pub(super) const MAY_PASS: [&str; 2] = ["parse-timed-out", "parse-crashed"];
 

@@ -9,6 +9,7 @@ mod folder;
 pub mod fuzzing;
 mod git;
 pub(crate) mod globs;
+mod hosts;
 pub(crate) mod leftovers;
 mod links;
 pub(crate) mod names;

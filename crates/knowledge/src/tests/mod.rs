@@ -13,3 +13,4 @@ mod statements;
 mod surviving;
 mod switching;
 mod telling;
+mod unread;

@@ -94,7 +94,9 @@ function SourceList({
             {!turn
               ? "Every answer lists the passages it was given; a citation opens its document at the passage."
               : turn.outcome?.abstained
-                ? "Nothing in the documents was close enough to the question."
+                ? turn.outcome.unread?.length
+                  ? "Nothing that was read so far was close enough to the question."
+                  : "Nothing in the documents was close enough to the question."
                 : turn.outcome
                   ? "This answer used no knowledge."
                   : null}
