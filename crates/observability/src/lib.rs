@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod adopting;
+mod along;
 mod aside;
 mod capture;
 mod clocks;
@@ -57,8 +58,8 @@ pub use fault::{TraceFault, Trouble};
 pub use filter::{FIELDS, FieldKind, FilterFault, KnownField, STATUSES, SpanFilter};
 pub use hold::Hold;
 pub use keeping::{
-    Derived, Entering, EraseJob, Erased, Erasure, ErasureId, ErasureState, Holder, Holding, Keeping, KeepingFault, KeepingParts,
-    Names as ErasedNames, Removal, Retention, ServerId, SpanServer, Subject, Telemetry, TelemetryFault,
+    Derived, Entering, EraseJob, Erased, Erasure, ErasureId, ErasureState, ErasureStep, Holder, Holding, Keeping, KeepingFault,
+    KeepingParts, Looked, Names as ErasedNames, Removal, Retention, ServerId, SpanServer, Subject, Telemetry, TelemetryFault,
 };
 pub use parquet_file::ParquetExport;
 pub use points::{

@@ -1,4 +1,5 @@
 mod adopting;
+mod along;
 mod any;
 mod asking;
 mod beneath;

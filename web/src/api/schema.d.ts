@@ -2725,6 +2725,21 @@ export interface components {
              * @description What the files took that went.
              */
             bytes: number;
+            /**
+             * Format: int64
+             * @description Large values that went, since no span names them any longer.
+             */
+            values: number;
+            /**
+             * @description What it is at: `asking` servers for what they hold, `looking` for whose rows are, `deleting`, `rewriting` files, `sweeping`
+             *     large values.
+             */
+            step?: string | null;
+            /**
+             * Format: double
+             * @description How much of the time that rows are of was looked through, 0 to 1; a server that is killed goes on from there.
+             */
+            looked?: number | null;
             /** @description Why it waits or has failed. */
             trouble?: string | null;
             /** @description While it is under way: servers that have not said yet that their own disk holds none of it. */
