@@ -51,7 +51,7 @@ pub use conventions::{
 pub use dashboards::{BUILT_IN, ChartKind, DashboardSpec, PanelSpec, PanelUnit, built_in, descriptor};
 pub use drift::{
     Against, Bin as DriftBin, Drift, DriftQuestion, DriftReport, DriftState, FieldDrift, Figures as DriftFigures,
-    Releases as DriftReleases, Topic, TopicDrift, TopicSketch,
+    Releases as DriftReleases, Topic, TopicDrift, TopicSketch, TopicsVersion, Why as TopicsWhy,
 };
 pub use errand::{Elsewhere, Ended, Errand, ErrandKind, Errands, FailingErrand, Workplace};
 pub use fault::{TraceFault, Trouble};

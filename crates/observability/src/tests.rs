@@ -11,6 +11,7 @@ mod gathering;
 mod grouping;
 mod keeping;
 mod keeping_telemetry;
+mod learning;
 mod looking;
 mod once;
 mod redacting;
