@@ -1,6 +1,6 @@
 //! What people asked, and what they were answered.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use mainspring_kernel::Timestamp;
 use mainspring_lake::{Filter, Scan, Table};
@@ -122,14 +122,13 @@ pub(crate) async fn texts(
     Ok(found)
 }
 
-/// Those that topics are made of: a third of them or more what was said lately, which of a longer time would be a few only.
+/// Those that topics are made of: up to half of them what was said lately, which of a longer time would be a few only.
 pub(crate) async fn sample(table: &dyn Table, of: (&str, Spoken), now: Timestamp) -> Result<Vec<Text>, TraceFault> {
     let mut said = texts(table, of, around(now, LATELY), TRAINED_ON / 2).await?;
-    said.extend(texts(table, of, around(now, LOOK_BACK), TRAINED_ON).await?);
-    said.sort_by(|one, other| one.span.cmp(&other.span));
-    said.dedup_by(|later, earlier| later.span == earlier.span);
-    // Ids are random: this draws evenly.
-    said.truncate(TRAINED_ON);
+    let known: HashSet<String> = said.iter().map(|text| text.span.clone()).collect();
+    let all = texts(table, of, around(now, LOOK_BACK), TRAINED_ON).await?;
+    let others = all.into_iter().filter(|text| !known.contains(&text.span));
+    said.extend(others.take(TRAINED_ON - known.len().min(TRAINED_ON)));
     Ok(said)
 }
 
