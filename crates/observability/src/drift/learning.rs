@@ -129,6 +129,10 @@ impl Drift {
                 return Ok(false);
             }
         }
+        // An erasure may have taken them out meanwhile.
+        if kept::clusters_made(table, project, spoken.place(new.version)).await?.is_none() {
+            return Ok(true);
+        }
         remove(old).await?;
         tracing::info!(project, field = spoken.field(), version = new.version, why = new.why.as_str(), "topics were learnt anew");
         Ok(false)
