@@ -304,9 +304,13 @@ async fn that_it_compares_otherwise_is_said_when_the_spec_changes_and_not_at_eve
         let compare = json!({ "previous": { "back": back } });
         json!({ "measure": { "topics": { "field": "input" } }, "compare": compare, "window": "1h" })
     };
+    let away = |room: &Room, away: bool| room.traffic.0.lock().unwrap().away = away;
     room.apply(topics("1d")).await;
     room.traffic(0..60, false);
-    assert_eq!(room.at(60.0).await, 1);
+    away(&room, true);
+    assert_eq!((room.at(60.0).await, set(&room)), (1, Vec::new()), "a look that comes to nothing is made again and again");
+    away(&room, false);
+    assert_eq!(room.at(61.0).await, 1);
     let said = Measure::Topics { field: "input".to_owned() };
     assert_eq!(set(&room), [said.clone()], "it is new");
     assert_eq!(room.at(240.0).await, 1);
