@@ -11,7 +11,7 @@ use std::{
 };
 
 use mainspring_blobs::Blobs;
-use mainspring_kernel::{Actor, Clock, Digest, Fault as _, Page, PageRequest, Stop, Tasks, Timestamp, id::ProjectId};
+use mainspring_kernel::{Actor, Clock, Digest, Fault as _, Page, PageRequest, Stop, Tasks, Timestamp};
 use mainspring_lake::{Lake, Table};
 use mainspring_llm::{DocumentAccess, Span, SpanId, TraceId, trace::names};
 use mainspring_telemetry::Metrics;
@@ -40,7 +40,7 @@ use crate::{
     spill::{self, Spill},
     table,
     tail::Board,
-    values::{self, Removed, ValueAside, Values, WholeValue},
+    values::{self, ValueAside, Values, WholeValue},
     writer::{self, Bring, Counters, LITTLE, Onward, Queued},
 };
 
@@ -309,12 +309,7 @@ impl Observability {
 
     /// Removes large values that no span names any more. Answers how many bytes that were.
     pub async fn sweep_values(&self) -> Result<u64, TraceFault> {
-        Ok(self.sweep_all_values().await?.bytes)
-    }
-
-    /// The same, with how many they were.
-    pub(crate) async fn sweep_all_values(&self) -> Result<Removed, TraceFault> {
-        self.kept.values.sweep(self.kept.table.as_ref()).await
+        Ok(self.kept.values.sweep(self.kept.table.as_ref()).await?.bytes)
     }
 
     /// Sessions or users, the last active first.

@@ -137,7 +137,8 @@ impl<'e> Erasing<'e> {
             store::add(&parts.catalog, id, Erased { bytes, ..Erased::default() }).await?;
         }
         self.step(ErasureStep::Sweeping).await?;
-        let Removed { values, bytes } = parts.spans.sweep_all_values().await?;
+        let kept = parts.spans.kept();
+        let Removed { values, bytes } = kept.values.sweep(kept.table.as_ref()).await?;
         store::add(&parts.catalog, id, Erased { bytes, values, ..Erased::default() }).await?;
         store::cleaned(&parts.catalog, id, keeping.now()).await?;
         self.all_answered()?;
