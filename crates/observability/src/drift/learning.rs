@@ -12,13 +12,13 @@ use mainspring_llm::{Budget, Embedder, embed::EmbedAs};
 use super::{
     Drift,
     keeping::{LOOK_BACK, around, due},
-    kept::{self, HOUR, Hours, Kept, Part, Seen, TOPICS, Writing, counted, made},
+    kept::{self, HOUR, Hours, Kept, Part, Seen, TOPICS, Writing, counted, is_stale, made},
     texts::{HOURLY, LATELY, PLACES, Spoken, Text, sample, texts},
     topics::{TRAIN_LEAST, Topics, Why},
 };
 use crate::fault::TraceFault;
 
-/// Hours made in one go, so that a process can stop.
+/// Hours made in one go, so that a process can stop: in the topics in use, and in those that are to come.
 const AT_ONCE: usize = 12;
 /// Topics stay for so long at least, whatever is said, unless another model embeds: their hours are costly to make.
 const STAY: Duration = Duration::from_secs(24 * 3600);
@@ -55,7 +55,7 @@ impl Drift {
             let found = match topics.get(&project) {
                 Some(found) => found.clone(),
                 None => {
-                    let found = self.topics_of(of, now).await?;
+                    let found = self.topics_of(of, counts).await?;
                     topics.insert(project.clone(), found.clone());
                     found
                 }
@@ -78,9 +78,11 @@ impl Drift {
             let of = ((project.as_str(), spoken), embedder);
             if let Some(why) = self.no_longer_fit(of, found, now).await? {
                 let _making = self.making.read().await;
-                more |= self.learn(of, (found.version + 1, why), now).await?.is_some();
+                more |= self.learn(of, (found.version + 1, why), counts).await?.is_some();
             }
         }
+        // However much is due in the topics in use, the others come.
+        let mut left = AT_ONCE;
         for project in versions.iter().filter(|(_, versions)| versions.len() > 1).map(|(project, _)| project.as_str()) {
             more |= self.take_over(((project, spoken), embedder), &mut left, now).await?;
         }
@@ -150,11 +152,11 @@ impl Drift {
     }
 
     /// The topics in use, made where there are none.
-    async fn topics_of(&self, of: Of<'_>, now: Timestamp) -> Result<Option<Topics>, TraceFault> {
+    async fn topics_of(&self, of: Of<'_>, counts: &Hours) -> Result<Option<Topics>, TraceFault> {
         let (project, spoken) = of.0;
         match self.all_topics(project, spoken).await?.into_iter().next() {
             Some(known) => Ok(Some(known)),
-            None => self.learn(of, (1, Why::First), now).await,
+            None => self.learn(of, (1, Why::First), counts).await,
         }
     }
 
@@ -185,17 +187,29 @@ impl Drift {
         topics.outgrown(&before, &lately)
     }
 
-    /// Nothing where there are too few texts, or the model has no time: it is tried again.
-    async fn learn(&self, of: Of<'_>, (version, why): (u32, Why), now: Timestamp) -> Result<Option<Topics>, TraceFault> {
+    /// Nothing where the model has no time: it is tried again. Nor where there are too few texts, or all are the same: it is tried
+    /// again when a tenth more spans came, since a project that says nothing would cost as much every time as one that does.
+    async fn learn(&self, of: Of<'_>, (version, why): (u32, Why), counts: &Hours) -> Result<Option<Topics>, TraceFault> {
         let ((project, spoken), embedder) = of;
-        let said = sample(self.room.table().as_ref(), (project, spoken), now).await?;
-        if said.len() < TRAIN_LEAST {
+        let (there, key) = (together(counts, project), (project.to_owned(), spoken));
+        let in_vain = self.in_vain.lock().await.get(&key).copied();
+        if !is_stale(there, in_vain, true) {
             return Ok(None);
         }
-        let Some(vectors) = embed(embedder, &said).await else { return Ok(None) };
-        let Some(topics) = Topics::train(embedder.identity(), &said, &vectors) else { return Ok(None) };
-        let topics = topics.learnt((version, why), now);
+        // When the texts are read, and not when everything was looked at: an erasure finds by it what was learnt meanwhile.
+        let now = self.room.now();
+        let said = sample(self.room.table().as_ref(), (project, spoken), now).await?;
+        let enough = said.len() >= TRAIN_LEAST;
+        let vectors = if enough { embed(embedder, &said).await } else { Some(Vec::new()) };
+        let Some(vectors) = vectors else { return Ok(None) };
+        let Some(topics) = Topics::train(embedder.identity(), &said, &vectors) else {
+            self.in_vain.lock().await.insert(key, there);
+            return Ok(None);
+        };
+        self.in_vain.lock().await.remove(&key);
         let table = self.table().await?.as_ref();
+        let lately = kept::read(table, (project, spoken.part(version - 1)), around(now, LATELY), None).await?;
+        let topics = topics.learnt((version, why), now).having_heard(&lately);
         // What is left of others that were called so would be taken for theirs.
         kept::remove_topics(table, project, (spoken.place(version), spoken.part(version))).await?;
         self.write_topics((project, spoken), &topics, now.as_micros()).await?;
@@ -226,6 +240,12 @@ impl Drift {
     }
 }
 
+/// What there is of all hours of a project.
+fn together(counts: &Hours, project: &str) -> Seen {
+    let hours = (project.to_owned(), i64::MIN)..=(project.to_owned(), i64::MAX);
+    Seen { rows: counts.range(hours).map(|(_, seen)| seen.rows).sum(), newest: None }
+}
+
 /// Nothing where the model is not there or has no time: it is tried again.
 async fn embed(embedder: &dyn Embedder, said: &[Text]) -> Option<Vec<Vec<f32>>> {
     let mut vectors = Vec::with_capacity(said.len());
@@ -240,4 +260,36 @@ async fn embed(embedder: &dyn Embedder, said: &[Text]) -> Option<Vec<Vec<f32>>> 
         }
     }
     Some(vectors)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_that_was_there_is_no_news_even_where_no_text_of_it_was_drawn() {
+        let said = |release: &str| {
+            let text = |n: usize| Text {
+                trace: n.to_string(),
+                span: n.to_string(),
+                release: release.to_owned(),
+                text: "what is it".to_owned(),
+            };
+            (0..TRAIN_LEAST).map(text).collect::<Vec<_>>()
+        };
+        let vectors: Vec<Vec<f32>> = (0..TRAIN_LEAST).map(|n| vec![(n % 2) as f32, 1.0]).collect();
+        let topics = Topics::train("embedder".to_owned(), &said("by day"), &vectors).unwrap();
+        let night = topics.kept((0, Spoken::Asked), &said("by night"), &vectors).unwrap();
+        assert_eq!(topics.outgrown(&[], &night).unwrap(), Some(Why::Release));
+        assert_eq!(topics.having_heard(&night).outgrown(&[], &night).unwrap(), None);
+    }
+
+    #[test]
+    fn what_there_is_of_a_project_is_that_of_no_other() {
+        let seen = |rows| Seen { rows, newest: Some(7) };
+        let hours = [(("a", 0), seen(1)), (("b", -HOUR), seen(2)), (("b", HOUR), seen(3)), (("ba", 0), seen(9))];
+        let counts: Hours = hours.into_iter().map(|((project, hour), seen)| ((project.to_owned(), hour), seen)).collect();
+        assert_eq!(together(&counts, "b"), Seen { rows: 5, newest: None });
+        assert_eq!(together(&counts, "c"), Seen::default());
+    }
 }

@@ -18,7 +18,11 @@ mod sketch;
 mod texts;
 mod topics;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use mainspring_kernel::{Actor, Labels, Timestamp};
 use mainspring_lake::{Filter, Lake, Table};
@@ -32,6 +36,7 @@ pub use topics::{Topic, TopicDrift, TopicSketch, TopicsVersion, Why};
 use self::{
     fields::Field,
     gather::{Asked, Gathered, gather, gather_inside, stretch},
+    kept::Seen,
     report::{Collected, Side, compare, settle_scores},
     scores::Wanted,
     sketch::Sketch,
@@ -55,6 +60,8 @@ pub struct Drift {
     embedder: Option<Arc<dyn Embedder>>,
     /// When everything was looked at last, and not only what is recent.
     looked: Arc<Mutex<Option<Timestamp>>>,
+    /// Of which projects no topics could be learnt, and what there was of them then.
+    in_vain: Arc<Mutex<BTreeMap<(String, Spoken), Seen>>>,
     /// Whoever makes something shares it from reading spans to writing what it made of them.
     making: Arc<RwLock<()>>,
 }
@@ -111,7 +118,15 @@ impl Drift {
     /// Nothing is opened before it is used.
     #[must_use]
     pub fn new(lake: Arc<dyn Lake>, room: Observability, embedder: Option<Arc<dyn Embedder>>) -> Self {
-        Self { lake, table: Arc::default(), room, embedder, looked: Arc::default(), making: Arc::default() }
+        Self {
+            lake,
+            table: Arc::default(),
+            room,
+            embedder,
+            looked: Arc::default(),
+            in_vain: Arc::default(),
+            making: Arc::default(),
+        }
     }
 
     /// The table of sketches, made where it does not exist.

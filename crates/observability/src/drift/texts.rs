@@ -25,7 +25,7 @@ pub(crate) const LATELY: Duration = Duration::from_secs(24 * 3600);
 const TEXT_BYTES: usize = 4_000;
 
 /// What topics are made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Spoken {
     Asked,
     Answered,

@@ -60,7 +60,7 @@ pub(crate) struct Topics {
     pub(crate) learnt: i64,
     #[serde(default)]
     pub(crate) why: Why,
-    /// Whose texts they were made of.
+    /// Whose texts they were made of, or were there then.
     #[serde(default)]
     releases: BTreeSet<String>,
 }
@@ -172,6 +172,14 @@ impl Topics {
     /// The same, as they are told from those of before.
     pub(crate) fn learnt(self, (version, why): (u32, Why), at: Timestamp) -> Self {
         Self { version, learnt: at.as_micros(), why, ..self }
+    }
+
+    /// Whose texts these hours are of is no news to them, even if none of these was among those that they were made of: else a
+    /// release that says little would have them learnt anew every day.
+    pub(crate) fn having_heard(mut self, hours: &[Kept]) -> Self {
+        let releases = hours.iter().map(|row| &row.release).filter(|release| !release.is_empty());
+        self.releases.extend(releases.cloned());
+        self
     }
 
     /// `next`: those that are to take their place.

@@ -1,6 +1,12 @@
 //! Topics are learnt anew when they no longer fit.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use mainspring_lake::Filter;
+use mainspring_llm::{
+    Budget, Embedder, Embedding, ModelFault, TextTokenizer,
+    embed::{EmbedAs, Embedded},
+};
 
 use super::{
     drifting::{Call, HOUR, LATELY, NOW, Places, THEN, USUAL, called, drift_of, hour, question, record},
@@ -11,6 +17,40 @@ use crate::{Against, Drift, DriftQuestion, TopicDrift, TopicsWhy};
 /// Topics may be learnt anew then.
 const LATER: i64 = (NOW / HOUR + 24) * HOUR;
 const A_DAY_AND_MORE: Duration = Duration::from_secs(26 * 3600);
+
+/// Takes a second for whatever it is given, and counts the texts.
+#[derive(Debug)]
+struct Slow {
+    clock: FrozenClock,
+    texts: AtomicUsize,
+}
+
+#[async_trait]
+impl Embedder for Slow {
+    fn name(&self) -> &'static str {
+        "slow"
+    }
+    fn identity(&self) -> String {
+        "slow".into()
+    }
+    fn dimensions(&self) -> usize {
+        2
+    }
+    fn max_tokens(&self) -> usize {
+        512
+    }
+    async fn embed(&self, texts: Vec<String>, purpose: EmbedAs, budget: Budget) -> Result<Embedded, ModelFault> {
+        self.clock.advance(Duration::from_secs(1));
+        self.texts.fetch_add(texts.len(), Ordering::Relaxed);
+        Places.embed(texts, purpose, budget).await
+    }
+    async fn embed_tokens(&self, texts: Vec<String>, budget: Budget) -> Result<Vec<Vec<Embedding>>, ModelFault> {
+        Places.embed_tokens(texts, budget).await
+    }
+    fn tokenizer(&self) -> Arc<dyn TextTokenizer> {
+        Places.tokenizer()
+    }
+}
 
 async fn topics(drift: &Drift, question: &DriftQuestion) -> TopicDrift {
     drift.report(&actor(Labels::All), question).await.unwrap().topics.unwrap()
@@ -108,4 +148,46 @@ async fn topics_that_an_erasure_finds_in_the_making_go_and_those_of_before_stay_
     while drift.keep().await.unwrap() {}
     let again = topics(&drift, &question(&["model"])).await.version;
     assert_eq!((again.number, again.why), (2, TopicsWhy::Unlike));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_of_which_no_topics_can_be_made_are_not_embedded_at_every_look() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, clock, .. } = open(dir.path(), Capture::Full).await;
+    let embedder = Arc::new(Slow { clock, texts: AtomicUsize::new(0) });
+    let drift = drift_of(dir.path(), &room, Some(Arc::clone(&embedder) as Arc<dyn Embedder>)).await;
+    let look = async || {
+        assert!(!drift.keep().await.unwrap());
+        embedder.texts.load(Ordering::Relaxed)
+    };
+    record(&room, (0..100).map(|n| called(LATELY + n, &USUAL))).await;
+    assert_eq!(look().await, 200, "everybody asks the same, and is answered the same");
+    assert_eq!(look().await, 200);
+    record(&room, (100..110).map(|n| called(LATELY + n, &USUAL))).await;
+    assert_eq!(look().await, 200, "a few more change nothing");
+    let parcel = Call { asked: "where is the parcel now", ..USUAL };
+    record(&room, (110..150).map(|n| called(LATELY + n, &parcel))).await;
+    // Questions have topics and an hour in them; answers are tried once more.
+    assert_eq!(look().await, 200 + 2 * 150 + 150);
+    let report = drift.report(&actor(Labels::All), &question(&["model"])).await.unwrap();
+    assert_eq!((report.topics.map(|topics| topics.current), report.answers), (Some(150), None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn topics_are_as_old_as_the_reading_of_their_texts_so_that_an_erasure_finds_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, clock, .. } = open(dir.path(), Capture::Full).await;
+    let embedder = Slow { clock: clock.clone(), texts: AtomicUsize::new(0) };
+    let drift = drift_of(dir.path(), &room, Some(Arc::new(embedder))).await;
+    let parcel = Call { asked: "where is the parcel now", answered: "the parcel is on its way", ..USUAL };
+    record(&room, (0..100).map(|n| called(LATELY + n, if n < 50 { &parcel } else { &USUAL }))).await;
+    let began = clock.now();
+    assert!(!drift.keep().await.unwrap());
+    let all = actor(Labels::All);
+    let report = drift.report(&all, &question(&["model"])).await.unwrap();
+    assert!(report.topics.is_some() && report.answers.is_some());
+    // It was asked for when questions had been read, and answers had not.
+    drift.remake(project(), &BTreeSet::new(), began.plus(Duration::from_secs(1))).await.unwrap();
+    let report = drift.report(&all, &question(&["model"])).await.unwrap();
+    assert!(report.topics.is_some() && report.answers.is_none());
 }
