@@ -105,6 +105,11 @@ pub trait Measurements: Send + Sync {
     async fn read(&self, query: Query) -> Result<Vec<Series>, Box<dyn Fault>>;
     /// The releases among what a filter finds, each once for everyone whose it is, the first seen first.
     async fn releases(&self, filter: Option<&str>, of: Of, by: ReleaseOf) -> Result<Vec<ReleaseSeen>, Box<dyn Fault>>;
+    /// This is compared with something for the first time, or with something else than before: the monitor is new, or its spec
+    /// changed.
+    async fn reference_set(&self, _: &Measure) -> Result<(), Box<dyn Fault>> {
+        Ok(())
+    }
 }
 
 impl Summary {

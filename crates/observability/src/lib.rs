@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod adopting;
+mod along;
 mod aside;
 mod capture;
 mod clocks;
@@ -50,15 +51,15 @@ pub use conventions::{
 pub use dashboards::{BUILT_IN, ChartKind, DashboardSpec, PanelMetric, PanelSpec, PanelUnit, built_in, descriptor};
 pub use drift::{
     Against, Bin as DriftBin, Drift, DriftQuestion, DriftReport, DriftState, FieldDrift, Figures as DriftFigures,
-    Releases as DriftReleases, Topic, TopicDrift, TopicSketch,
+    Releases as DriftReleases, Topic, TopicDrift, TopicSketch, TopicsVersion, Why as TopicsWhy,
 };
 pub use errand::{Elsewhere, Ended, Errand, ErrandKind, Errands, FailingErrand, Workplace};
 pub use fault::{TraceFault, Trouble};
 pub use filter::{FIELDS, FieldKind, FilterFault, KnownField, STATUSES, SpanFilter};
 pub use hold::Hold;
 pub use keeping::{
-    Derived, Entering, EraseJob, Erased, Erasure, ErasureId, ErasureState, Holder, Holding, Keeping, KeepingFault, KeepingParts,
-    Names as ErasedNames, Removal, Retention, ServerId, SpanServer, Subject, Telemetry, TelemetryFault,
+    Derived, Entering, EraseJob, Erased, Erasure, ErasureId, ErasureState, ErasureStep, Holder, Holding, Keeping, KeepingFault,
+    KeepingParts, Looked, Names as ErasedNames, Removal, Retention, ServerId, SpanServer, Subject, Telemetry, TelemetryFault,
 };
 pub use parquet_file::ParquetExport;
 pub use points::{

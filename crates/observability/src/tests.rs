@@ -1,4 +1,5 @@
 mod adopting;
+mod along;
 mod any;
 mod asking;
 mod beneath;
@@ -10,6 +11,7 @@ mod gathering;
 mod grouping;
 mod keeping;
 mod keeping_telemetry;
+mod learning;
 mod looking;
 mod once;
 mod redacting;

@@ -2725,6 +2725,21 @@ export interface components {
              * @description What the files took that went.
              */
             bytes: number;
+            /**
+             * Format: int64
+             * @description Large values that went, since no span names them any longer.
+             */
+            values: number;
+            /**
+             * @description What it is at: `asking` servers for what they hold, `looking` for whose rows are, `deleting`, `rewriting` files, `sweeping`
+             *     large values.
+             */
+            step?: string | null;
+            /**
+             * Format: double
+             * @description How much of the time that rows are of was looked through, 0 to 1; a server that is killed goes on from there.
+             */
+            looked?: number | null;
             /** @description Why it waits or has failed. */
             trouble?: string | null;
             /** @description While it is under way: servers that have not said yet that their own disk holds none of it. */
@@ -4047,6 +4062,21 @@ export interface components {
                  * @description What the files took that went.
                  */
                 bytes: number;
+                /**
+                 * Format: int64
+                 * @description Large values that went, since no span names them any longer.
+                 */
+                values: number;
+                /**
+                 * @description What it is at: `asking` servers for what they hold, `looking` for whose rows are, `deleting`, `rewriting` files, `sweeping`
+                 *     large values.
+                 */
+                step?: string | null;
+                /**
+                 * Format: double
+                 * @description How much of the time that rows are of was looked through, 0 to 1; a server that is killed goes on from there.
+                 */
+                looked?: number | null;
                 /** @description Why it waits or has failed. */
                 trouble?: string | null;
                 /** @description While it is under way: servers that have not said yet that their own disk holds none of it. */
@@ -5618,6 +5648,25 @@ export interface components {
             psi?: number | null;
             /** @description What grew most comes first. */
             topics: components["schemas"]["DriftTopicView"][];
+            /** @description Which topics these are. */
+            version: components["schemas"]["TopicsVersionView"];
+        };
+        /** @description Topics are learnt anew when they no longer fit; what is counted in others is not compared with them. */
+        TopicsVersionView: {
+            /** Format: int32 */
+            number: number;
+            /** @description The same topics have the same one. */
+            digest: string;
+            /** @description Absent of those of before this was written down. */
+            learnt_at?: string | null;
+            /**
+             * @description `first`: there were none. `embedder`: another model embeds. `release`: a release came of which those of before had heard
+             *     nothing. `unlike`: too much was unlike all of them. `reference`: a monitor compares with another time than before. `age`:
+             *     nothing was left of the time that those of before were made of.
+             */
+            why: string;
+            /** @description Why others are to take their place, in the same words; they do when their hours are made. */
+            next?: string | null;
         };
         TraceCount: {
             /** Format: int64 */

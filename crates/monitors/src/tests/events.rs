@@ -50,6 +50,8 @@ pub(super) struct Traffic {
     pub(super) events: Vec<Event>,
     pub(super) asked: Mutex<Vec<Query>>,
     pub(super) away: bool,
+    /// What was said to be compared otherwise than before.
+    pub(super) references: Vec<Measure>,
 }
 
 impl Traffic {

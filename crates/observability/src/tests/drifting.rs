@@ -16,22 +16,22 @@ use crate::{Against, Drift, DriftQuestion, DriftReleases, DriftReport, DriftStat
 
 on_every_engine!(Catalog: [words_that_named_a_topic_are_told_to_others_also_when_an_erasure_begins_again]);
 
-const NOW: i64 = 1_700_000_000_000_000;
-const HOUR: i64 = 3_600_000_000;
+pub(super) const NOW: i64 = 1_700_000_000_000_000;
+pub(super) const HOUR: i64 = 3_600_000_000;
 /// Beginnings of hours.
-const THEN: i64 = (NOW / HOUR - 30) * HOUR;
-const LATELY: i64 = (NOW / HOUR - 3) * HOUR;
+pub(super) const THEN: i64 = (NOW / HOUR - 30) * HOUR;
+pub(super) const LATELY: i64 = (NOW / HOUR - 3) * HOUR;
 
-struct Call<'a> {
-    model: &'a str,
-    millis: i64,
-    asked: &'a str,
-    answered: &'a str,
-    release: &'a str,
-    tier: &'a str,
+pub(super) struct Call<'a> {
+    pub(super) model: &'a str,
+    pub(super) millis: i64,
+    pub(super) asked: &'a str,
+    pub(super) answered: &'a str,
+    pub(super) release: &'a str,
+    pub(super) tier: &'a str,
 }
 
-const USUAL: Call<'_> = Call {
+pub(super) const USUAL: Call<'_> = Call {
     model: "gpt",
     millis: 900,
     asked: "how is the invoice paid",
@@ -40,7 +40,7 @@ const USUAL: Call<'_> = Call {
     tier: "free",
 };
 
-fn called(at: i64, call: &Call<'_>) -> Span {
+pub(super) fn called(at: i64, call: &Call<'_>) -> Span {
     let mut made = span(at, &[]);
     (made.name, made.kind) = ("chat".into(), SpanKind::Internal);
     let said = |role: &str, text: &str| json!([{"role": role, "parts": [{"type": "text", "content": text}]}]);
@@ -58,21 +58,21 @@ fn called(at: i64, call: &Call<'_>) -> Span {
     made
 }
 
-async fn record(room: &Observability, spans: impl IntoIterator<Item = Span>) {
+pub(super) async fn record(room: &Observability, spans: impl IntoIterator<Item = Span>) {
     spans.into_iter().for_each(|span| room.record(span));
     room.drain(WAIT).await.unwrap();
 }
 
-async fn drift_of(dir: &Path, room: &Observability, embedder: Option<Arc<dyn Embedder>>) -> Drift {
+pub(super) async fn drift_of(dir: &Path, room: &Observability, embedder: Option<Arc<dyn Embedder>>) -> Drift {
     let lake = LanceLake::open(LanceConfig::new(LakeLocation::Local(dir.join("lake")))).await.unwrap();
     Drift::new(Arc::new(lake), room.clone(), embedder)
 }
 
-fn hour(start: i64) -> (Timestamp, Timestamp) {
+pub(super) fn hour(start: i64) -> (Timestamp, Timestamp) {
     (Timestamp::from_micros(start), Timestamp::from_micros(start + HOUR))
 }
 
-fn question(fields: &[&str]) -> DriftQuestion {
+pub(super) fn question(fields: &[&str]) -> DriftQuestion {
     let ((from, to), (start, end)) = (hour(LATELY), hour(THEN));
     DriftQuestion {
         fields: fields.iter().map(|field| (*field).to_owned()).collect(),
@@ -327,7 +327,7 @@ async fn attributes_and_releases_are_compared_when_somebody_asks() {
 
 /// Texts about the same lie in the same place.
 #[derive(Debug)]
-struct Places;
+pub(super) struct Places;
 
 impl TextTokenizer for Places {
     fn tokenize(&self, _: &str) -> Tokens {
@@ -350,7 +350,11 @@ impl Embedder for Places {
         512
     }
     async fn embed(&self, texts: Vec<String>, _: EmbedAs, _: Budget) -> Result<Embedded, ModelFault> {
-        let place = |text: String| if text.contains("invoice") { vec![1.0, 0.0] } else { vec![0.0, 1.0] };
+        let place = |text: String| match text {
+            text if text.contains("invoice") => vec![1.0, 0.0],
+            text if text.contains("warranty") => vec![-1.0, -1.0],
+            _ => vec![0.0, 1.0],
+        };
         Ok(Embedded { vectors: texts.into_iter().map(place).collect(), tokens: 0 })
     }
     async fn embed_tokens(&self, texts: Vec<String>, _: Budget) -> Result<Vec<Vec<Embedding>>, ModelFault> {

@@ -184,6 +184,11 @@ impl Measurements for OfProject {
         };
         Ok(found.into_iter().map(seen).collect())
     }
+
+    async fn reference_set(&self, measure: &Measure) -> Result<(), Box<dyn Fault>> {
+        let Measure::Topics { field } = measure else { return Ok(()) };
+        self.drift.reference_set(self.watcher.project, field).await.map_err(boxed)
+    }
 }
 
 impl OfProject {

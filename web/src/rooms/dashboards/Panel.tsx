@@ -3,6 +3,7 @@
 import { lazy, Suspense, useMemo } from "react";
 import { Link } from "react-router";
 import type { PanelData } from "@/api/types";
+import { totalAt } from "@/lib/chart";
 import { capital, fullTime } from "@/lib/format";
 import { Card, Empty, Skeleton, Status } from "@/ui/kit";
 import { Table } from "@/ui/tables";
@@ -67,6 +68,7 @@ function Inside({ panel, times: usual, from, to, onZoom, onPick }: Props) {
             summary={summaryOf(panel, shown)}
             times={shown.times}
             series={shown.series}
+            stacked={shown.stacked}
             format={format}
             axis={axis}
             last="the latest"
@@ -130,7 +132,7 @@ function Groups({ panel }: { panel: PanelData }) {
 }
 
 /** The same numbers to be read, newest first. */
-function AsTable({ panel, shown: { times, series } }: { panel: PanelData; shown: Drawn }) {
+function AsTable({ panel, shown: { times, series, stacked } }: { panel: PanelData; shown: Drawn }) {
   const { format } = formatOfPanel(panel);
   const head = (
     <>
@@ -140,8 +142,13 @@ function AsTable({ panel, shown: { times, series } }: { panel: PanelData; shown:
           {s.label}
         </th>
       ))}
+      {stacked && <th className="end">total</th>}
     </>
   );
+  const totalOf = (i: number) => {
+    const total = totalAt(series, i);
+    return total === null ? "–" : format(total);
+  };
   return (
     <details className="panel-table">
       <summary>As a table</summary>
@@ -155,6 +162,7 @@ function AsTable({ panel, shown: { times, series } }: { panel: PanelData; shown:
                   {s.values[i] == null ? "–" : format(s.values[i]!)}
                 </td>
               ))}
+              {stacked && <td className="end num">{totalOf(i)}</td>}
             </tr>
           ))
           .reverse()

@@ -10,6 +10,7 @@ import {
   isAsked,
   isDrawn,
   isOfEntries,
+  isSum,
   measureLabel,
   metricBehind,
   stretchAround,
@@ -62,10 +63,34 @@ test("no two marks of an axis say the same", () => {
 describe("what is drawn", () => {
   const times = timesOf(FROM, TO, 60_000);
 
-  test("bars of one value are bars, and several are lines, which hide nothing of each other", () => {
-    const shapes = (...rows: ReturnType<typeof row>[]) => drawn(panel({ by: "model", rows }), times).series.map((s) => s.shape);
-    expect(shapes(row(0, "gpt", 2), row(2, "gpt", 1))).toEqual(["bar"]);
-    expect(shapes(row(0, "gpt", 2), row(0, "qwen", 9))).toEqual(["line", "line"]);
+  test("bars of several groups stand upon one another, and are lines where they come to nothing together", () => {
+    const rows = [row(0, "gpt", 2), row(0, "qwen", 9)];
+    const shown = (of: Partial<PanelData>) => {
+      const { series, stacked } = drawn(panel({ by: "model", rows, ...of }), times);
+      return [...series.map((s) => s.shape), stacked];
+    };
+    expect(shown({ rows: [row(0, "gpt", 2), row(2, "gpt", 1)] })).toEqual(["bar", false]);
+    expect(shown({})).toEqual(["bar", "bar", true]);
+    expect(shown({ chart: "line" })).toEqual(["line", "line", false]);
+    const rates = rows.map((of) => ({ ...of, values: { error_rate: 0.5 } }));
+    expect(shown({ measures: ["error_rate"], unit: "share", rows: rates })).toEqual(["line", "line", false]);
+    const two = (one: string, other: string) => {
+      const values = [{ start: FROM, keys: {}, values: { [one]: 3, [other]: 1 } }];
+      return shown({ by: undefined, measures: [one, other], rows: values });
+    };
+    expect(two("input_tokens", "output_tokens")).toEqual(["bar", "bar", true]);
+    // An error is counted already.
+    expect(two("count", "errors")).toEqual(["line", "line", false]);
+  });
+
+  test("only what adds up is put upon another", () => {
+    const of = (...measures: string[]) => isSum({ measures });
+    for (const sum of ["count", "errors", "cost", "input_tokens", "score.helpful.count"]) expect(of(sum), sum).toBe(true);
+    for (const no of ["error_rate", "duration_p95", "cost_mean", "cost_max", "users", "sessions", "traces", "score.helpful.mean"]) {
+      expect(of(no), no).toBe(false);
+    }
+    // SQL says nothing of what its columns are.
+    expect(of()).toBe(false);
   });
 
   test("counts are nought where nothing happened, values told apart have a series each", () => {

@@ -6,7 +6,7 @@ import { axisDuration, duration, money, percent, short } from "@/lib/format";
 import { formatOf as formatOfMetric, formValue } from "@/rooms/metrics/units";
 import type { Series } from "@/ui/Chart";
 
-/** Of lines, in their order. */
+/** Of lines and of bars upon one another, in their order. */
 export const COLORS = [
   "--span-model",
   "--span-prompt",
@@ -49,6 +49,8 @@ export interface Drawn {
   series: Series[];
   /** Which value each of the series is of, where values are told apart; null is none. */
   keys: Key[];
+  /** They are bars that stand upon one another. */
+  stacked: boolean;
 }
 
 /** A value that is told apart; null is none. Absent: all of them. */
@@ -102,6 +104,17 @@ export function timesOf(from: string, to: string, bucketMs: number): number[] {
 /** `duration_p95` is the p95 of a panel that is about durations. */
 export const measureLabel = (measure: string): string => /_(p\d+)$/.exec(measure)?.[1] ?? measure.replaceAll("_", " ");
 
+/** Measures whose values for several groups come to what it is for all of these: no shares, no means, and nobody counted twice. */
+const SUMS = /^(?:count|errors|unpriced|cost|(?:input|output|cache_read|cache_write|reasoning)_tokens|score\..*\.count)$/;
+/** Of several measures only these are no parts of one another: of errors each is among the count. */
+const APART = new Set(["input_tokens", "output_tokens"]);
+
+/** Whether the values of a panel may stand upon one another, so that how high they come says something. */
+export const isSum = ({ measures }: Pick<PanelData, "measures">): boolean =>
+  measures.length > 0 &&
+  measures.every((measure) => SUMS.test(measure)) &&
+  (measures.length === 1 || measures.every((measure) => APART.has(measure)));
+
 export const keyLabel = (key: string | null | undefined): string => key ?? "none";
 
 export function formatOf(unit: string): { format: (n: number) => string; axis: (n: number) => string } {
@@ -116,7 +129,10 @@ export function formatOf(unit: string): { format: (n: number) => string; axis: (
 export const formatOfPanel = ({ unit, measures, metric }: PanelData): ReturnType<typeof formatOf> =>
   metric?.form ? formatOfMetric(metric.form, measures[0] ?? "") : formatOf(unit);
 
-/** A line for each measure and value, in the order in which they first come. */
+/**
+ * A line for each measure and value, in the order in which they first come. Bars of several stand upon one another where that
+ * comes to something, and are lines where it does not: before one another they would hide what is lower.
+ */
 export function drawn(panel: PanelData, times: readonly number[]): Drawn {
   const shape: Series["shape"] = panel.chart === "bar" ? "bar" : "line";
   // Where nothing was counted there was nothing; where nothing was measured nobody knows, nor where no program said anything.
@@ -148,10 +164,11 @@ export function drawn(panel: PanelData, times: readonly number[]): Drawn {
       }
     }
   }
-  // Bars of several would stand before one another, and hide what is lower.
-  const apart: Series["shape"] = lines.size > 1 ? "line" : shape;
+  const several = shape === "bar" && lines.size > 1;
+  const stacked = several && isSum(panel);
+  const apart: Series["shape"] = several && !stacked ? "line" : shape;
   const series = [...lines].map(([label, { values }], i): Series => ({ label, color: COLORS[i % COLORS.length]!, shape: apart, values }));
-  return { times: [...times], series, keys: [...lines.values()].map(({ key }) => key) };
+  return { times: [...times], series, keys: [...lines.values()].map(({ key }) => key), stacked };
 }
 
 /** A column `start` holds microseconds, or a time. */
