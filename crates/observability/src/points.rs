@@ -20,6 +20,7 @@ use tokio::sync::{Mutex, OnceCell, oneshot};
 use crate::{capture::Policies, fault::TraceFault, table::Rows};
 
 mod by;
+mod forms;
 mod list;
 mod reading;
 mod sent;
@@ -31,10 +32,12 @@ mod steps;
 #[path = "tests/points.rs"]
 mod tests;
 
-pub use list::{Metric, MetricForm};
+pub use forms::{Counting, MetricForm};
+pub use list::Metric;
 pub(crate) use reading::POINTS_MAX;
 pub(crate) use sent::{Part, Sent};
 pub use series::{MetricGroup, MetricQuestion, MetricSeries, MetricStep};
+pub(crate) use steps::LOOK_BACK;
 
 const TABLE: &str = "metric_points";
 /// Points that are compared with the table and added at once.

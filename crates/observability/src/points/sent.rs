@@ -3,17 +3,24 @@
 use std::collections::HashMap;
 
 use mainspring_kernel::{Actor, Timestamp};
+use mainspring_lake::{Aggregate, Filter, MeasureOf, Order};
 use serde_json::{Map, Value};
 
 use super::{
     MetricForm, MetricPoints, PointFilter,
-    series::{READ, of_form, place},
+    forms::{SEEN, Seen, each, of_form},
+    series::{READ, place},
     steps::{Increases, Said},
 };
 use crate::{fault::TraceFault, query::float};
 
 /// Bytes of attributes in memory, as they are kept.
 const ATTRIBUTES_MAX: usize = 32 << 20;
+/// Sets of attributes of one answer.
+const SETS_MAX: usize = 10_000;
+/// Names among which one is looked for, and those whose forms are asked for at once.
+const NAMES_MAX: usize = 20_000;
+const NAMES_AT_ONCE: usize = 500;
 
 /// Which number of its points is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,19 +59,65 @@ pub(crate) struct SentPoint {
 }
 
 impl MetricPoints {
-    /// What was sent between two moments, both included: each name in each form, those first that were sent last.
+    /// What was sent between two moments, both included: each name that is wanted in each form, those first that were sent last;
+    /// and whether some are left out, since a name has more forms than so many.
     pub(crate) async fn forms_sent(
         &self,
         actor: &Actor,
-        (from, to): (i64, i64),
-    ) -> Result<Vec<(String, MetricForm)>, TraceFault> {
-        let to = Some(Timestamp::from_micros(to.saturating_add(1)));
-        let among = PointFilter { from: Some(Timestamp::from_micros(from)), to, ..PointFilter::default() }.condition(actor);
-        let by_name = self.forms_of_each(&among).await?;
-        let of_name = |(name, forms): (String, Vec<(MetricForm, i64)>)| forms.into_iter().map(move |form| (name.clone(), form));
-        let mut all: Vec<(String, (MetricForm, i64))> = by_name.into_iter().flat_map(of_name).collect();
-        all.sort_by(|(name, (_, last)), (other, (_, seen))| seen.cmp(last).then_with(|| name.cmp(other)));
-        Ok(all.into_iter().map(|(name, (form, _))| (name, form)).collect())
+        between: (i64, i64),
+        (wanted, most): (impl Fn(&str) -> bool + Send, usize),
+    ) -> Result<(Vec<(String, MetricForm)>, bool), TraceFault> {
+        let among = sent_between(actor, between);
+        let asked = Aggregate::of(among.clone()).by("name").measure(SEEN, MeasureOf::Max("time".into()));
+        let grouped = self.table().await?.aggregate(asked.order(SEEN, Order::Descending).limit(NAMES_MAX)).await?;
+        if grouped.more {
+            let reason = format!("more than {NAMES_MAX} metrics were sent in this time: ask about less of it");
+            return Err(TraceFault::Question { reason });
+        }
+        let mut names = Vec::new();
+        each(&grouped, |rows, row| {
+            names.extend(rows.text("name", row)?.filter(|name| wanted(name)).map(str::to_owned));
+            Ok(())
+        })?;
+        let (mut all, mut cut): (Vec<Seen>, bool) = (Vec::new(), false);
+        for names in names.chunks(NAMES_AT_ONCE) {
+            let these: Vec<&str> = names.iter().map(String::as_str).collect();
+            let among = among.clone().and(Filter::any_of("name", these.iter().copied()));
+            let counted = self.counted_forms(&among).await?;
+            let (forms, more) = self.forms_of_each(&among, (these.as_slice(), &counted), most).await?;
+            cut |= more;
+            for (name, forms) in forms {
+                all.extend(forms.into_iter().map(|(form, last)| (name.clone(), form, last)));
+            }
+        }
+        all.sort_by(|(name, _, last), (other, _, seen)| seen.cmp(last).then_with(|| name.cmp(other)));
+        Ok((all.into_iter().map(|(name, form, _)| (name, form)).collect(), cut))
+    }
+
+    /// What stands at points between two moments, both included, of one metric or of all: each set of attributes once, those
+    /// first that were sent last, and whether there are more.
+    pub(crate) async fn attributes_sent(
+        &self,
+        actor: &Actor,
+        of: Option<(&str, &MetricForm)>,
+        between: (i64, i64),
+    ) -> Result<(Vec<Map<String, Value>>, bool), TraceFault> {
+        let of = of.map_or(Filter::All, |(name, form)| Filter::eq("name", name).and(of_form(form)));
+        let asked = Aggregate::of(sent_between(actor, between).and(of)).by("attributes");
+        let asked = asked.measure(SEEN, MeasureOf::Max("time".into())).order(SEEN, Order::Descending).limit(SETS_MAX);
+        let grouped = self.table().await?.aggregate(asked).await?;
+        let (mut sets, mut held, mut more) = (Vec::new(), 0, grouped.more);
+        each(&grouped, |rows, row| {
+            let kept = rows.text("attributes", row)?.unwrap_or("{}");
+            held += kept.len();
+            if held > ATTRIBUTES_MAX {
+                more = true;
+            } else {
+                sets.push(serde_json::from_str(kept).unwrap_or_default());
+            }
+            Ok(())
+        })?;
+        Ok((sets, more))
     }
 
     /// Every series of a metric, with its points between two moments, both included. A series that began at the third or later
@@ -104,4 +157,10 @@ impl MetricPoints {
         .await?;
         Ok(all)
     }
+}
+
+/// Points of the actor's project between two moments, both included.
+fn sent_between(actor: &Actor, (from, to): (i64, i64)) -> Filter {
+    let to = Some(Timestamp::from_micros(to.saturating_add(1)));
+    PointFilter { from: Some(Timestamp::from_micros(from)), to, ..PointFilter::default() }.condition(actor)
 }

@@ -11,6 +11,8 @@ use super::spread::{Histogram, Merged};
 #[path = "../tests/points/steps.rs"]
 mod tests;
 
+/// For how long a point tells what its series is where no other comes, in microseconds: as long as with Prometheus.
+pub(crate) const LOOK_BACK: i64 = 300_000_000;
 /// Quantiles that summaries of one answer may name.
 const NAMED_MAX: usize = 20;
 const SHARES: [f64; 3] = [0.50, 0.95, 0.99];
@@ -37,10 +39,17 @@ impl Steps {
         self.from.saturating_add(behind)
     }
 
+    fn ends(&self, step: usize) -> i64 {
+        self.begins(step).saturating_add(self.width).min(self.to)
+    }
+
+    fn count(&self) -> usize {
+        self.of(self.to).map_or(0, |last| last + 1)
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "stretches of time are far below 2^52 microseconds")]
     fn seconds(&self, step: usize) -> f64 {
-        let begins = self.begins(step);
-        begins.saturating_add(self.width).min(self.to).saturating_sub(begins) as f64 / 1e6
+        self.ends(step).saturating_sub(self.begins(step)) as f64 / 1e6
     }
 }
 
@@ -137,11 +146,11 @@ impl Increases {
     }
 }
 
-/// What is known of a group in a step.
+/// What is known of a group in a step. Of what series come to together: of each its last point, and when that was.
 #[derive(Debug)]
 enum Cell {
     Level { count: f64, sum: f64, min: f64, max: f64, last: (i64, f64) },
-    Together(HashMap<u128, f64>),
+    Together(HashMap<u128, (i64, f64)>),
     Counter(f64),
     Histogram(Merged),
     Summary { count: f64, sum: f64, last: HashMap<u128, Vec<(f64, f64)>> },
@@ -173,7 +182,7 @@ impl Cell {
                 }
                 0
             }
-            (Self::Together(all), Said::Number(number)) => 2 * usize::from(all.insert(at.series, number).is_none()),
+            (Self::Together(all), Said::Number(number)) => 4 * usize::from(all.insert(at.series, (at.time, number)).is_none()),
             (Self::Counter(all), Said::Number(number)) => {
                 *all += number;
                 0
@@ -194,7 +203,7 @@ impl Cell {
     fn values(&self, seconds: f64, named: &[f64]) -> Vec<Option<f64>> {
         match self {
             Self::Level { count, sum, min, max, last } => vec![Some(sum / count), Some(*min), Some(*max), Some(last.1)],
-            Self::Together(all) => vec![Some(all.values().sum::<f64>())],
+            Self::Together(all) => vec![Some(all.values().map(|(_, number)| number).sum::<f64>())],
             Self::Counter(all) => vec![Some(*all), (seconds > 0.0).then(|| all / seconds)],
             Self::Histogram(all) => {
                 let [half, most, nearly_all] = all.quantiles(SHARES);
@@ -229,13 +238,35 @@ pub(super) struct Told {
     pub(super) more: bool,
 }
 
+/// What is known of a group, by step; none: of before the first.
+type Cells = BTreeMap<Option<usize>, Cell>;
+
+/// What series came to together where each step ends: of each its last point, if that is not older than a step is long, or than
+/// it is looked back. So one that sent nothing in a step that is short, or not over yet, is not taken to be gone.
+fn carried(steps: &Steps, mut cells: Cells) -> Vec<(usize, Vec<Option<f64>>)> {
+    let mut last: HashMap<u128, (i64, f64)> = HashMap::new();
+    let mut told = Vec::new();
+    for step in std::iter::once(None).chain((0..steps.count()).map(Some)) {
+        if let Some(Cell::Together(newer)) = cells.remove(&step) {
+            last.extend(newer);
+        }
+        let Some(step) = step else { continue };
+        let since = steps.ends(step).saturating_sub(steps.width.max(LOOK_BACK));
+        last.retain(|_, (time, _)| *time > since);
+        if !last.is_empty() {
+            told.push((step, vec![Some(last.values().map(|(_, number)| number).sum::<f64>())]));
+        }
+    }
+    told
+}
+
 /// Points on their way to numbers.
 #[derive(Debug)]
 pub(super) struct Folding {
     shape: Shape,
     steps: Steps,
     increases: Increases,
-    groups: BTreeMap<Option<String>, BTreeMap<usize, Cell>>,
+    groups: BTreeMap<Option<String>, Cells>,
     /// Numbers that are held, about.
     held: usize,
 }
@@ -249,14 +280,19 @@ impl Folding {
         self.held + self.increases.held
     }
 
-    /// Takes a point, none of which is older than the one before. Those of before the first step are what is counted from.
+    /// Takes a point, none of which is older than the one before. Those of before the first step are what is counted from, or
+    /// what is carried on.
     pub(super) fn add(&mut self, group: Option<&str>, at: Place, said: Said) {
         let step = self.steps.of(at.time);
+        let is_before = at.time <= self.steps.from;
         let came = match self.shape {
             Shape::Level | Shape::Together => Some(said),
             Shape::Counter | Shape::Histogram | Shape::Summary => self.increases.of(at, said),
         };
-        let Some((step, came)) = step.zip(came) else { return };
+        let Some(came) = came else { return };
+        if step.is_none() && !(is_before && self.shape == Shape::Together) {
+            return;
+        }
         let cells = self.groups.entry(group.map(str::to_owned)).or_insert_with(|| {
             self.held += group.map_or(0, str::len) / size_of::<f64>();
             BTreeMap::new()
@@ -272,11 +308,18 @@ impl Folding {
     pub(super) fn told(self, most: usize) -> Told {
         let Self { shape, steps, groups, .. } = self;
         let named = named(&groups);
-        let told = |(value, cells): (Option<String>, BTreeMap<usize, Cell>)| {
-            let values = |(step, cell): (usize, Cell)| (step, cell.values(steps.seconds(step), &named));
-            Group { value, steps: cells.into_iter().map(values).collect() }
+        let told = |(value, cells): (Option<String>, Cells)| {
+            let values = |(step, cell): (Option<usize>, Cell)| {
+                let step = step?;
+                Some((step, cell.values(steps.seconds(step), &named)))
+            };
+            let told =
+                if shape == Shape::Together { carried(&steps, cells) } else { cells.into_iter().filter_map(values).collect() };
+            Group { value, steps: told }
         };
-        let mut groups: Vec<Group> = groups.into_iter().map(told).collect();
+        let groups = groups.into_iter().map(told);
+        // One that was heard of for the last time before the first step is not of this time.
+        let mut groups: Vec<Group> = groups.filter(|group| !group.steps.is_empty()).collect();
         let size = |group: &Group| -> f64 {
             group.steps.iter().filter_map(|(_, values)| values.first().copied().flatten()).map(f64::abs).sum()
         };
@@ -289,7 +332,7 @@ impl Folding {
 }
 
 /// The quantiles that summaries name, in order.
-fn named(groups: &BTreeMap<Option<String>, BTreeMap<usize, Cell>>) -> Vec<f64> {
+fn named(groups: &BTreeMap<Option<String>, Cells>) -> Vec<f64> {
     // Shares between nought and one are in the order of their bits.
     let mut shares = BTreeSet::new();
     for cell in groups.values().flat_map(BTreeMap::values) {

@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mainspring_kernel::Actor;
-use serde_json::Value;
+use mainspring_kernel::{Actor, text::elide};
+use regex::Regex;
+use serde_json::{Map, Value};
 
 use super::{
-    LOOK_BACK,
+    LOOK_BACK, PromListed,
     fault::PromFault,
+    names::PromMetric,
     series::{Series, Times, holds, micros_as_seconds, pattern},
-    tree::{Function, Selector},
+    tree::{Function, Matcher, Selector},
 };
 use crate::{
     fault::TraceFault,
@@ -21,6 +23,9 @@ const BEFORE_MAX: i64 = 3_600_000_000;
 
 /// Metrics that one name may mean.
 const ALIKE_MAX: usize = 20;
+/// Forms of a name that may mean what is asked for, where it has thousands; and those of which names are told.
+const FORMS_ASKED: usize = 5_000;
+const FORMS_NAMED: usize = 60;
 /// Points, each as often as there are windows that it lies in.
 const LOOKED_AT_MAX: usize = 100_000_000;
 
@@ -65,7 +70,7 @@ const fn is_spread(kind: PointKind) -> bool {
 }
 
 /// Series with the same labels together, by these.
-type Alike = BTreeMap<BTreeMap<String, String>, Vec<Sent>>;
+type Alike = BTreeMap<Labels, Vec<Sent>>;
 
 /// What each series was at each moment: its last point of the five minutes before.
 pub(super) async fn at(of: Sending<'_>, selector: &Selector, times: &Times) -> Result<Vec<Series>, PromFault> {
@@ -130,31 +135,105 @@ pub(super) async fn window(
     Ok(series(alike, None, times, told))
 }
 
+/// Labels of a series, with its name.
+type Labels = BTreeMap<String, String>;
+
 /// The labels of every series of a selector.
 pub(super) async fn there(
     of: Sending<'_>,
     selector: &Selector,
-    (from, to): (i64, i64),
-) -> Result<BTreeSet<BTreeMap<String, String>>, PromFault> {
-    let all = of.find(selector, (from, to)).await?;
-    let named = |mut labels: BTreeMap<String, String>| {
-        labels.insert("__name__".to_owned(), selector.name.clone());
-        labels
-    };
-    Ok(of.alike(selector, &all, (from, to, from)).await?.into_keys().map(named).collect())
+    between: (i64, i64),
+) -> Result<PromListed<BTreeSet<Labels>>, PromFault> {
+    let passing = Passing::of(selector)?;
+    let mut listed = PromListed::default();
+    for Meant { name, form, .. } in of.find(selector, between).await? {
+        let (sets, more) = of.points.attributes_sent(of.actor, Some((name.as_str(), &form)), between).await?;
+        listed.cut |= more;
+        for mut labels in sets.iter().map(labels).filter(|labels| passing.lets(labels)) {
+            labels.insert("__name__".to_owned(), selector.name.clone());
+            listed.found.insert(labels);
+        }
+    }
+    Ok(listed)
 }
 
-/// Every name that can be asked for.
-pub(super) async fn names(of: Sending<'_>, between: (i64, i64)) -> Result<BTreeSet<String>, PromFault> {
-    let forms = of.points.forms_sent(of.actor, between).await?;
-    let parts = |(name, form): (String, MetricForm)| {
-        let spelled = spelled(&name, &form);
-        if spelled.is_empty() {
-            return Vec::new();
+/// The labels of everything that was sent. Where that is more than a question may take, nothing is told of any.
+async fn everything(of: Sending<'_>, between: (i64, i64)) -> Result<PromListed<Vec<Labels>>, PromFault> {
+    match of.points.attributes_sent(of.actor, None, between).await {
+        Err(fault) if fault.is_too_much() => Ok(PromListed { found: Vec::new(), cut: true }),
+        sets => {
+            let (sets, cut) = sets?;
+            Ok(PromListed { found: sets.iter().map(labels).collect(), cut })
         }
-        if is_spread(form.kind) { vec![format!("{spelled}_count"), format!("{spelled}_sum")] } else { vec![spelled] }
+    }
+}
+
+/// Every label that a series has.
+pub(super) async fn label_names(of: Sending<'_>, between: (i64, i64)) -> Result<PromListed<BTreeSet<String>>, PromFault> {
+    let PromListed { found, cut } = everything(of, between).await?;
+    Ok(PromListed { found: found.into_iter().flat_map(Labels::into_keys).collect(), cut })
+}
+
+/// The values of a label.
+pub(super) async fn label_values(
+    of: Sending<'_>,
+    label: &str,
+    between: (i64, i64),
+) -> Result<PromListed<BTreeSet<String>>, PromFault> {
+    let PromListed { found, cut } = everything(of, between).await?;
+    Ok(PromListed { found: found.into_iter().filter_map(|mut labels| labels.remove(label)).collect(), cut })
+}
+
+/// Every metric that can be asked for, those first that were sent last.
+pub(super) async fn metrics(of: Sending<'_>, between: (i64, i64)) -> Result<PromListed<Vec<PromMetric>>, PromFault> {
+    let (forms, cut) = of.points.forms_sent(of.actor, between, (|_: &str| true, FORMS_NAMED)).await?;
+    Ok(PromListed { found: forms.into_iter().flat_map(told).collect(), cut })
+}
+
+/// What can be asked for of a metric.
+fn told((name, form): (String, MetricForm)) -> Vec<PromMetric> {
+    let spelled = spelled(&name, &form);
+    if spelled.is_empty() {
+        return Vec::new();
+    }
+    let of = |part: Part| {
+        let (end, help) = match part {
+            Part::Value => ("", format!("`{name}`, as programs send it.")),
+            Part::Count => ("_count", format!("How often something was counted in `{name}`.")),
+            Part::Sum => ("_sum", format!("What was counted in `{name}`, together.")),
+        };
+        let unit = if part == Part::Count { String::new() } else { form.unit.clone() };
+        let meant = Meant { name: name.clone(), form: form.clone(), part };
+        let kind = if meant.is_counter() { "counter" } else { "gauge" };
+        PromMetric { name: format!("{spelled}{end}"), kind, help, unit }
     };
-    Ok(forms.into_iter().flat_map(parts).collect())
+    if is_spread(form.kind) { vec![of(Part::Count), of(Part::Sum)] } else { vec![of(Part::Value)] }
+}
+
+/// Which series pass.
+struct Passing<'a> {
+    name: &'a str,
+    patterns: Vec<(&'a Matcher, Option<Regex>)>,
+}
+
+impl<'a> Passing<'a> {
+    fn of(selector: &'a Selector) -> Result<Self, PromFault> {
+        let mut patterns = Vec::with_capacity(selector.matchers.len());
+        for matcher in &selector.matchers {
+            patterns.push((matcher, pattern(matcher, selector.at)?));
+        }
+        Ok(Self { name: &selector.name, patterns })
+    }
+
+    fn lets(&self, labels: &Labels) -> bool {
+        self.patterns.iter().all(|(matcher, pattern)| {
+            let value = match matcher.label.as_str() {
+                "__name__" => self.name,
+                label => labels.get(label).map_or("", String::as_str),
+            };
+            holds(matcher, pattern.as_ref(), value)
+        })
+    }
 }
 
 impl Sending<'_> {
@@ -163,7 +242,8 @@ impl Sending<'_> {
     async fn find(self, selector: &Selector, between: (i64, i64)) -> Result<Vec<Meant>, PromFault> {
         let mut found: Vec<Meant> = Vec::new();
         let mut refused = None;
-        let forms = self.points.forms_sent(self.actor, between).await?;
+        let wanted = |name: &str| may_mean(name, &selector.name);
+        let (forms, cut) = self.points.forms_sent(self.actor, between, (wanted, FORMS_ASKED)).await?;
         for (name, form) in forms {
             let spelled = spelled(&name, &form);
             if spelled.is_empty() {
@@ -195,16 +275,17 @@ impl Sending<'_> {
         match refused {
             // Another one may have that name by itself.
             Some(what) if found.is_empty() => Err(PromFault::Unsupported { at: selector.at, what }),
+            None if found.is_empty() && cut => {
+                let what = "may be one of more kinds and units than one answer looks through: ask about less time";
+                Err(PromFault::question(format!("`{}` {what}", elide(&selector.name, 80))))
+            }
             _ => Ok(found),
         }
     }
 
     /// Their series that pass, by their labels.
     async fn alike(self, selector: &Selector, all: &[Meant], times: (i64, i64, i64)) -> Result<Alike, PromFault> {
-        let mut patterns = Vec::with_capacity(selector.matchers.len());
-        for matcher in &selector.matchers {
-            patterns.push((matcher, pattern(matcher, selector.at)?));
-        }
+        let passing = Passing::of(selector)?;
         let (mut alike, mut sent, mut left) = (Alike::new(), Vec::new(), POINTS_MAX);
         for Meant { name, form, part } in all {
             let more = self.points.sent(self.actor, (name.as_str(), form, *part), times, left).await;
@@ -216,15 +297,8 @@ impl Sending<'_> {
             sent.extend(more);
         }
         for sent in sent {
-            let labels = labels(&sent);
-            let passes = patterns.iter().all(|(matcher, pattern)| {
-                let value = match matcher.label.as_str() {
-                    "__name__" => selector.name.as_str(),
-                    label => labels.get(label).map_or("", String::as_str),
-                };
-                holds(matcher, pattern.as_ref(), value)
-            });
-            if passes {
+            let labels = labels(&sent.attributes);
+            if passing.lets(&labels) {
                 alike.entry(labels).or_default().push(sent);
             }
         }
@@ -241,10 +315,10 @@ fn series(alike: Alike, name: Option<&str>, times: &Times, told: impl Fn(&[Sent]
 }
 
 /// What stands at a point is a label; of the program only who it is: `job` and `instance`.
-fn labels(sent: &Sent) -> BTreeMap<String, String> {
-    let mut labels: BTreeMap<String, String> = BTreeMap::new();
+fn labels(attributes: &Map<String, Value>) -> Labels {
+    let mut labels = Labels::new();
     let mut job = [None, None];
-    for (key, value) in &sent.attributes {
+    for (key, value) in attributes {
         let text = match value {
             Value::String(text) => text.clone(),
             Value::Null => continue,
@@ -301,11 +375,22 @@ fn label(key: &str) -> Option<String> {
     }
 }
 
+fn words(name: &str) -> impl Iterator<Item = &str> {
+    name.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == ':')).filter(|word| !word.is_empty())
+}
+
+/// Whether a metric of this name may be spelled so, or so as far as what is counted of it: its words are the first, whatever its
+/// unit is. Words that a kind has at the end may stand elsewhere in the name.
+fn may_mean(name: &str, asked: &str) -> bool {
+    let is_plain = |word: &&str| !matches!(*word, "total" | "ratio");
+    let mut asked = words(asked).filter(is_plain);
+    words(name).filter(is_plain).all(|word| asked.next() == Some(word))
+}
+
 /// A metric's name in words, those of its unit behind them where none of them says so already, and `total` where it only grows.
 fn spelled(name: &str, form: &MetricForm) -> String {
     let (of, each) = unit(&form.unit);
-    let between = |letter: char| !(letter.is_ascii_alphanumeric() || letter == ':');
-    let mut words: Vec<&str> = name.split(between).filter(|word| !word.is_empty()).collect();
+    let mut words: Vec<&str> = words(name).collect();
     if !(of.is_empty() || words.contains(&of.as_str())) {
         words.push(&of);
     }
@@ -397,6 +482,8 @@ mod tests {
             ("日本", PointKind::Gauge, "", ""),
         ] {
             assert_eq!(spelled(name, &form(kind, unit)), wanted, "{name} {unit}");
+            assert!(may_mean(name, wanted) && may_mean(name, &format!("{wanted}_count")), "{name} {unit}");
+            assert!(!may_mean("another.name", wanted), "{name} {unit}");
         }
     }
 
@@ -408,7 +495,7 @@ mod tests {
             "retried": true, "empty": "", "2nd": "two", "__name__": "hidden", "": "none", "..": "none",
         });
         let Value::Object(attributes) = attributes else { unreachable!("it is one") };
-        let labels = labels(&Sent { attributes, points: Vec::new() });
+        let labels = labels(&attributes);
         let told: Vec<String> = labels.iter().map(|(label, value)| format!("{label}={value}")).collect();
         assert_eq!(
             told,
