@@ -3401,8 +3401,16 @@ export interface components {
         MetricSeriesView: {
             name: string;
             form?: components["schemas"]["MetricFormView"] | null;
-            /** @description What else was sent under this name: `kind` and `unit` ask about it. */
+            /**
+             * @description What else was sent under this name, those first that were sent last, about 20 at most: `kind`, `unit`, `monotonic` and
+             *     `temporality` ask about it.
+             */
             others?: components["schemas"]["MetricFormView"][];
+            /**
+             * Format: int64
+             * @description How many more there are of these, about.
+             */
+            more_forms?: number;
             from: string;
             to: string;
             /** Format: int64 */
@@ -3440,8 +3448,13 @@ export interface components {
             name: string;
             /** @description Of its newest point. */
             form: components["schemas"]["MetricFormView"];
-            /** @description What else is sent under this name. */
+            /** @description What else is sent under this name, those first that were sent last: 19 at most. */
             others?: components["schemas"]["MetricFormView"][];
+            /**
+             * Format: int64
+             * @description How many more there are of these, about.
+             */
+            more_forms?: number;
             /** @description Those that send it, by name: 20 at most. */
             services: string[];
             /** @description Whether there are more services. */
@@ -4307,8 +4320,13 @@ export interface components {
                 name: string;
                 /** @description Of its newest point. */
                 form: components["schemas"]["MetricFormView"];
-                /** @description What else is sent under this name. */
+                /** @description What else is sent under this name, those first that were sent last: 19 at most. */
                 others?: components["schemas"]["MetricFormView"][];
+                /**
+                 * Format: int64
+                 * @description How many more there are of these, about.
+                 */
+                more_forms?: number;
                 /** @description Those that send it, by name: 20 at most. */
                 services: string[];
                 /** @description Whether there are more services. */
@@ -7440,6 +7458,8 @@ export interface operations {
                 model?: string;
                 kind?: string;
                 unit?: string;
+                monotonic?: boolean;
+                temporality?: string;
             };
             header?: never;
             path: {

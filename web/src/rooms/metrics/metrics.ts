@@ -1,5 +1,6 @@
 // From what a metric came to, step by step, to what is drawn and read.
 
+import type { MetricQuery } from "@/api/client";
 import type { MetricForm, MetricSeries } from "@/api/types";
 import { axisDuration, bytes, duration, short } from "@/lib/format";
 import { COLORS, keyLabel, timesOf } from "@/rooms/dashboards/panels";
@@ -11,8 +12,28 @@ export const LINES = 8;
 /** A sum that only grows is what people call a counter. */
 export const kindLabel = (form: MetricForm): string => (form.kind === "sum" && form.monotonic ? "counter" : form.kind.replaceAll("_", " "));
 
+/** How its points count, where that makes it another than what is sent under the same name, of the same kind and in the same unit. */
+const apart = (form: MetricForm): string | undefined => (form.monotonic === false ? (form.temporality ?? "unspecified") : undefined);
+
 /** Which of what is sent under a name, as an address has it. */
-export const formValue = (form: MetricForm): string => `${form.kind} ${form.unit}`;
+export function formValue(form: MetricForm): string {
+  const counting = apart(form);
+  const kind = form.kind === "sum" && form.monotonic ? "counter" : form.kind;
+  return `${counting ? `${kind}-${counting}` : kind} ${form.unit}`;
+}
+
+/** What asks the server about it: also about an empty unit. Of nothing nothing is asked. */
+export function askedFor(value: string): Pick<MetricQuery, "kind" | "unit" | "monotonic" | "temporality"> {
+  if (!value) return {};
+  const [words = ""] = value.split(" ", 1);
+  const unit = value.slice(words.length + 1);
+  const [kind = "", temporality] = words.split("-", 2);
+  if (kind === "counter") return { kind: "sum", monotonic: true, unit };
+  return temporality ? { kind, monotonic: false, temporality, unit } : { kind, unit };
+}
+
+/** What tells it from others that are sent under its name. */
+export const formLabel = (form: MetricForm): string => [kindLabel(form), apart(form), form.unit || "no unit"].filter(Boolean).join(", ");
 
 /** `{token}` is an annotation, and no unit. */
 export const unitLabel = (unit: string): string => (unit === "1" ? "" : unit.replace(/^\{(.*)\}$/, "$1"));
