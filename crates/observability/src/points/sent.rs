@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{
     MetricForm, MetricPoints, PointFilter,
-    forms::{SEEN, Seen, each, of_form},
+    forms::{CROWDED_MAX, Counted, SEEN, Seen, each, of_form},
     series::{READ, place},
     steps::{Increases, Said},
 };
@@ -59,31 +59,39 @@ pub(crate) struct SentPoint {
 }
 
 impl MetricPoints {
-    /// What was sent between two moments, both included: each name that is wanted in each form, those first that were sent last;
-    /// and whether some are left out, since a name has more forms than so many.
+    /// The names of what was sent between two moments, both included, those first that were sent last, and whether there are more.
+    pub(crate) async fn names_sent(&self, actor: &Actor, between: (i64, i64)) -> Result<(Vec<String>, bool), TraceFault> {
+        let asked = Aggregate::of(sent_between(actor, between)).by("name").measure(SEEN, MeasureOf::Max("time".into()));
+        let grouped = self.table().await?.aggregate(asked.order(SEEN, Order::Descending).limit(NAMES_MAX)).await?;
+        let mut names = Vec::new();
+        each(&grouped, |rows, row| {
+            names.extend(rows.text("name", row)?.map(str::to_owned));
+            Ok(())
+        })?;
+        Ok((names, grouped.more))
+    }
+
+    /// What was sent under these names: each in each of its forms, those first that were sent last; and whether some are left out,
+    /// since a name has more than so many.
     pub(crate) async fn forms_sent(
         &self,
         actor: &Actor,
+        (names, most): (&[String], usize),
         between: (i64, i64),
-        (wanted, most): (impl Fn(&str) -> bool + Send, usize),
     ) -> Result<(Vec<(String, MetricForm)>, bool), TraceFault> {
         let among = sent_between(actor, between);
-        let asked = Aggregate::of(among.clone()).by("name").measure(SEEN, MeasureOf::Max("time".into()));
-        let grouped = self.table().await?.aggregate(asked.order(SEEN, Order::Descending).limit(NAMES_MAX)).await?;
-        if grouped.more {
-            let reason = format!("more than {NAMES_MAX} metrics were sent in this time: ask about less of it");
-            return Err(TraceFault::Question { reason });
-        }
-        let mut names = Vec::new();
-        each(&grouped, |rows, row| {
-            names.extend(rows.text("name", row)?.filter(|name| wanted(name)).map(str::to_owned));
-            Ok(())
-        })?;
-        let (mut all, mut cut): (Vec<Seen>, bool) = (Vec::new(), false);
+        let (mut all, mut cut, mut crowded): (Vec<Seen>, bool, usize) = (Vec::new(), false, 0);
         for names in names.chunks(NAMES_AT_ONCE) {
-            let these: Vec<&str> = names.iter().map(String::as_str).collect();
+            let mut these: Vec<&str> = names.iter().map(String::as_str).collect();
             let among = among.clone().and(Filter::any_of("name", these.iter().copied()));
             let counted = self.counted_forms(&among).await?;
+            // Each of these is a question of its own.
+            these.retain(|name| {
+                let is_crowded = counted.get(*name).is_some_and(Counted::is_crowded);
+                crowded += usize::from(is_crowded);
+                !is_crowded || crowded <= CROWDED_MAX
+            });
+            cut |= these.len() < names.len();
             let (forms, more) = self.forms_of_each(&among, (these.as_slice(), &counted), most).await?;
             cut |= more;
             for (name, forms) in forms {

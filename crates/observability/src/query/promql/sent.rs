@@ -186,8 +186,9 @@ pub(super) async fn label_values(
 
 /// Every metric that can be asked for, those first that were sent last.
 pub(super) async fn metrics(of: Sending<'_>, between: (i64, i64)) -> Result<PromListed<Vec<PromMetric>>, PromFault> {
-    let (forms, cut) = of.points.forms_sent(of.actor, between, (|_: &str| true, FORMS_NAMED)).await?;
-    Ok(PromListed { found: forms.into_iter().flat_map(told).collect(), cut })
+    let (names, more) = of.points.names_sent(of.actor, between).await?;
+    let (forms, cut) = of.points.forms_sent(of.actor, (names.as_slice(), FORMS_NAMED), between).await?;
+    Ok(PromListed { found: forms.into_iter().flat_map(told).collect(), cut: cut || more })
 }
 
 /// What can be asked for of a metric.
@@ -242,8 +243,9 @@ impl Sending<'_> {
     async fn find(self, selector: &Selector, between: (i64, i64)) -> Result<Vec<Meant>, PromFault> {
         let mut found: Vec<Meant> = Vec::new();
         let mut refused = None;
-        let wanted = |name: &str| may_mean(name, &selector.name);
-        let (forms, cut) = self.points.forms_sent(self.actor, between, (wanted, FORMS_ASKED)).await?;
+        let (mut names, more) = self.points.names_sent(self.actor, between).await?;
+        names.retain(|name| may_mean(name, &selector.name));
+        let (forms, cut) = self.points.forms_sent(self.actor, (names.as_slice(), FORMS_ASKED), between).await?;
         for (name, form) in forms {
             let spelled = spelled(&name, &form);
             if spelled.is_empty() {
@@ -275,8 +277,8 @@ impl Sending<'_> {
         match refused {
             // Another one may have that name by itself.
             Some(what) if found.is_empty() => Err(PromFault::Unsupported { at: selector.at, what }),
-            None if found.is_empty() && cut => {
-                let what = "may be one of more kinds and units than one answer looks through: ask about less time";
+            None if found.is_empty() && (cut || more) => {
+                let what = "may be one of more names and units than one answer looks through: ask about less time";
                 Err(PromFault::question(format!("`{}` {what}", elide(&selector.name, 80))))
             }
             _ => Ok(found),
