@@ -165,14 +165,15 @@ impl Making<'_> {
             .and(self.name.as_bytes())
             .and(self.unit.as_bytes())
             .and(kind.as_str().as_bytes())
-            .and_all(&attributes);
-        // What is usual has the name that it had before the others had one of their own: its series go on.
-        let series = match way(kind, temporality, monotonic) {
-            None => series,
-            Some(way) => series.and(way.as_bytes()),
+            .and_all(&attributes)
+            .finish();
+        let point = Name::of("point").and(&series).and(&said.time.to_le_bytes()).and(&said.start.to_le_bytes());
+        // What is usual has the name that it had before the others had one of their own.
+        let point = match way(kind, temporality, monotonic) {
+            None => point,
+            Some(way) => point.and(way.as_bytes()),
         };
-        let series = series.finish();
-        let point = Name::of("point").and(&series).and(&said.time.to_le_bytes()).and(&said.start.to_le_bytes()).finish();
+        let point = point.finish();
         Ok(MetricPoint {
             project: self.project,
             point: hex::encode(&point[..16]),
@@ -254,8 +255,9 @@ impl Making<'_> {
     }
 }
 
-/// How a point counts, where that makes it one of another series than what is usual: totals, which of sums never fall. Otherwise
-/// what is sent both ways at one moment would be taken for the same thing, sent again.
+/// How a point counts, where that is not what is usual: totals, which of sums never fall. What is sent both ways at one moment would
+/// be taken for the same point, sent again. Its series is the same: whoever reads it tells the ways apart, and it goes on over a
+/// change of this.
 const fn way(kind: PointKind, temporality: Option<Temporality>, monotonic: bool) -> Option<&'static str> {
     match (kind, monotonic, temporality) {
         (PointKind::Gauge | PointKind::Summary, ..) => None,
