@@ -226,7 +226,7 @@ impl Folding {
         let Some(trace) = rows.text("trace", row)?.and_then(|trace| u128::from_str_radix(trace, 16).ok()) else {
             return Ok(());
         };
-        // Few fields are those of requests.
+        // A bit each: hardly any fields are those of requests.
         let mut values = 0;
         for (place, (_, field)) in self.fields.iter().enumerate() {
             values |= u32::from(is_there(field, &rows, row)?) << place;

@@ -1,8 +1,9 @@
 //! How the spans of one stretch of time differ from those of another.
 //!
-//! `gather.rs` makes sketches of spans (`requests.rs` counts requests once) and `scores.rs` of scores; `kept.rs` keeps those of every hour in a table; `report.rs`
-//! compares two stretches field by field, and `topics.rs` what was asked and answered in them. `services.rs` says whose releases
-//! are compared. `keeping.rs` makes what is due; `erasing.rs` takes out what went into it of traces that are erased.
+//! `gather.rs` makes sketches of spans (`requests.rs` counts requests once) and `scores.rs` of scores; `kept.rs` keeps those of
+//! every hour in a table; `report.rs` compares two stretches field by field, and `topics.rs` what was asked and answered in them.
+//! `services.rs` says whose releases are compared. `keeping.rs` makes what is due; `erasing.rs` takes out what went into it of
+//! traces that are erased.
 
 mod erasing;
 mod fields;

@@ -246,7 +246,8 @@ async fn a_request_is_one_however_many_programs_it_goes_through_and_however_ofte
         span.status = SpanStatus::Error("broke".into());
         span
     };
-    record(&room, (0..40).map(|n| front(THEN + n))).await;
+    let early = front(THEN + 39);
+    record(&room, (0..39).map(|n| front(THEN + n)).chain([early.clone()])).await;
     record(
         &room,
         (0..40).flat_map(|n| {
@@ -279,8 +280,12 @@ async fn a_request_is_one_however_many_programs_it_goes_through_and_however_ofte
         assert_eq!((counts(&report, "duration"), counts(&report, "app")), ((40, 40), (40, 40)), "{:?}", asked.service);
         assert_eq!(counts(&report, "model"), (80, 40));
     }
-    let shop = drift.report(&all, &DriftQuestion { service: Some("shop".to_owned()), ..fields }).await.unwrap();
+    let shop = drift.report(&all, &DriftQuestion { service: Some("shop".to_owned()), ..fields.clone() }).await.unwrap();
     assert_eq!((counts(&shop, "duration"), counts(&shop, "model")), ((0, 40), (0, 120)));
+    // What comes late is of its trace, also where it began before all others.
+    record(&room, [tried(THEN + 38, &early, "1.0")]).await;
+    let late = drift.report(&all, &fields).await.unwrap();
+    assert_eq!((counts(&late, "duration"), counts(&late, "app"), counts(&late, "model")), ((40, 40), (1, 40), (41, 160)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
