@@ -1,7 +1,7 @@
 //! What is sent under one name: kinds and units, and how sums count.
 //!
-//! A name has a form, or a few. One may have thousands, where a program writes into the unit what belongs into an attribute: such
-//! a name is a question of its own and told of in part, so that all others can still be told of.
+//! A name has a form, or a few. One may have thousands, where a program writes into the unit what belongs into an attribute: in a
+//! list such a name is a question of its own and told of in part, so that all others can still be told of.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,11 +11,9 @@ use super::{MetricPoints, PointKind, Temporality};
 use crate::{fault::TraceFault, table::Rows};
 
 /// Forms that are told of one name.
-pub(super) const FORMS_MAX: usize = 20;
+const FORMS_MAX: usize = 20;
 /// As many, each with every way to count: what one question can be about together is several groups.
 pub(super) const APART_MAX: usize = 3 * FORMS_MAX;
-/// Names with more forms than that of one answer.
-pub(super) const CROWDED_MAX: usize = 20;
 /// Kinds and ways to count of the names of one answer.
 const GROUPS_MAX: usize = 20_000;
 /// Names within a question; no column is called so.
@@ -94,10 +92,7 @@ pub(super) fn of_form(form: &MetricForm) -> Filter {
 }
 
 /// A form, whose it is, and when it was last seen.
-pub(super) type Seen = (String, MetricForm, i64);
-
-/// Forms with when each was last seen, the last one first.
-pub(super) type Forms = Vec<(MetricForm, i64)>;
+type Seen = (String, MetricForm, i64);
 
 /// How many forms and series a name has, about.
 #[derive(Debug, Clone, Default)]
@@ -120,7 +115,7 @@ impl Counted {
         }
     }
 
-    /// Whether it is to be asked about by itself.
+    /// Whether it has more forms than are told of one.
     pub(super) const fn is_crowded(&self) -> bool {
         self.apart > APART_MAX as u64
     }
@@ -189,35 +184,29 @@ impl MetricPoints {
         Ok((forms, grouped.more))
     }
 
-    /// The forms of names that have so many, and whether some are left out: of a crowded name all but so many, and all of
-    /// crowded names that come after too many others of the sort.
+    /// The forms of names that have so many; of crowded ones those that were sent last. Each of these is a question of its own.
     pub(super) async fn forms_of_each(
         &self,
         among: &Filter,
-        (names, counted): (&[&str], &BTreeMap<String, Counted>),
-        most: usize,
-    ) -> Result<(HashMap<String, Forms>, bool), TraceFault> {
+        names: &[&str],
+        counted: &BTreeMap<String, Counted>,
+    ) -> Result<HashMap<String, Vec<MetricForm>>, TraceFault> {
         let is_crowded = |name: &str| counted.get(name).is_some_and(Counted::is_crowded);
         let (crowded, few): (Vec<&str>, Vec<&str>) = names.iter().copied().partition(|name| is_crowded(name));
-        let mut cut = crowded.len() > CROWDED_MAX;
         let mut found = Vec::new();
         if !few.is_empty() {
             // How many there are is known about.
             let room = few.len().saturating_mul(2 * APART_MAX);
-            let (forms, more) = self.forms(among.clone().and(Filter::any_of("name", few)), room).await?;
-            cut |= more;
-            found.extend(forms);
+            found.extend(self.forms(among.clone().and(Filter::any_of("name", few)), room).await?.0);
         }
-        for name in crowded.into_iter().take(CROWDED_MAX) {
-            let (forms, more) = self.forms(among.clone().and(Filter::eq("name", name)), most).await?;
-            cut |= more;
-            found.extend(forms);
+        for name in crowded {
+            found.extend(self.forms(among.clone().and(Filter::eq("name", name)), APART_MAX).await?.0);
         }
-        let mut forms: HashMap<String, Forms> = HashMap::new();
-        for (name, form, last) in found {
-            forms.entry(name).or_default().push((form, last));
+        let mut forms: HashMap<String, Vec<MetricForm>> = HashMap::new();
+        for (name, form, _) in found {
+            forms.entry(name).or_default().push(form);
         }
-        Ok((forms, cut))
+        Ok(forms)
     }
 }
 

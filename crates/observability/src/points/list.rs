@@ -7,7 +7,7 @@ use mainspring_lake::{Aggregate, Filter, MeasureOf, Order};
 
 use super::{
     MetricForm, MetricPoints, PointFilter, PointKind,
-    forms::{APART_MAX, CROWDED_MAX, Counted, SEEN, each, others},
+    forms::{Counted, SEEN, each, others},
 };
 use crate::{fault::TraceFault, query::float};
 
@@ -15,6 +15,8 @@ use crate::{fault::TraceFault, query::float};
 const SERVICES: usize = 20;
 /// Services of the metrics of one page.
 const GROUPS_MAX: usize = 20_000;
+/// Names of one page that have more forms than are told of one.
+const CROWDED_MAX: usize = 20;
 /// Names within a question; no column is called so.
 const MEAN: &str = "value_mean";
 const SUM: &str = "value_sum";
@@ -55,13 +57,13 @@ impl MetricPoints {
             among = among.and(Filter::Contains("name".into(), text.to_owned()));
         }
         let further = after.map_or(Filter::All, |after| Filter::Gt("name".into(), after.into()));
-        let (mut names, mut more) = self.names(among.clone().and(further), page.limit()).await?;
+        let (mut names, mut more) = self.names(among.clone().and(further), ("name", Order::Ascending), page.limit()).await?;
         if names.is_empty() {
             return Ok(Page { items: Vec::new(), next: None });
         }
         let among = among.and(Filter::any_of("name", names.iter().map(|(name, _)| name.as_str())));
         let counted = self.counted_forms(&among).await?;
-        // Each name that has too many forms is a question of its own: a page ends before there are too many of these.
+        // A page ends before there are too many names that are a question each.
         let is_crowded = |name: &str| counted.get(name).is_some_and(Counted::is_crowded);
         let crowded = names.iter().enumerate().filter(|(_, (name, _))| is_crowded(name));
         let cut = crowded.map(|(at, _)| at).nth(CROWDED_MAX);
@@ -70,13 +72,13 @@ impl MetricPoints {
             more = true;
         }
         let these: Vec<&str> = names.iter().map(|(name, _)| name.as_str()).collect();
-        let (mut forms, _) = self.forms_of_each(&among, (these.as_slice(), &counted), APART_MAX).await?;
+        let mut forms = self.forms_of_each(&among, &these, &counted).await?;
         let (mut services, cut) = self.services(&among).await?;
         let newest = self.newest(&among, &names).await?;
         let next = names.last().filter(|_| more).map(|(last, _)| mainspring_kernel::page::cursor(last));
         let mut found = Vec::with_capacity(names.len());
         for (name, last) in names {
-            let mut forms = forms.remove(&name).unwrap_or_default().into_iter().map(|(form, _)| form);
+            let mut forms = forms.remove(&name).unwrap_or_default().into_iter();
             let Some(form) = forms.next() else { continue };
             let counted = counted.get(&name);
             let (others, more_forms) = others(&form, forms, counted);
@@ -92,10 +94,15 @@ impl MetricPoints {
         Ok(Page { items: found, next })
     }
 
-    /// Names with when they were last seen, and whether there are more.
-    async fn names(&self, among: Filter, most: usize) -> Result<(Vec<(String, i64)>, bool), TraceFault> {
+    /// So many names with when they were last seen, and whether there are more.
+    pub(super) async fn names(
+        &self,
+        among: Filter,
+        (first, order): (&str, Order),
+        most: usize,
+    ) -> Result<(Vec<(String, i64)>, bool), TraceFault> {
         let asked = Aggregate::of(among).by("name").measure(SEEN, MeasureOf::Max("time".into()));
-        let grouped = self.table().await?.aggregate(asked.order("name", Order::Ascending).limit(most)).await?;
+        let grouped = self.table().await?.aggregate(asked.order(first, order).limit(most)).await?;
         let mut names = Vec::new();
         each(&grouped, |rows, row| {
             let last = rows.number(SEEN, row)?.unwrap_or_default();

@@ -1,6 +1,9 @@
 //! Series as they were sent, one by one, for whoever puts them together otherwise.
 
-use std::collections::HashMap;
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
+};
 
 use mainspring_kernel::{Actor, Timestamp};
 use mainspring_lake::{Aggregate, Filter, MeasureOf, Order};
@@ -8,19 +11,21 @@ use serde_json::{Map, Value};
 
 use super::{
     MetricForm, MetricPoints, PointFilter,
-    forms::{CROWDED_MAX, Counted, SEEN, Seen, each, of_form},
+    forms::{SEEN, each, of_form},
     series::{READ, place},
     steps::{Increases, Said},
 };
 use crate::{fault::TraceFault, query::float};
 
-/// Bytes of attributes in memory, as they are kept.
+/// Bytes of attributes that one answer reads, as they are kept.
 const ATTRIBUTES_MAX: usize = 32 << 20;
 /// Sets of attributes of one answer.
 const SETS_MAX: usize = 10_000;
-/// Names among which one is looked for, and those whose forms are asked for at once.
+/// Forms that are asked for at once, and how often, where there are more.
+const FORMS_AT_ONCE: usize = 5_000;
+const ASKED_MAX: usize = 20;
+/// Names among which it is looked for others then.
 const NAMES_MAX: usize = 20_000;
-const NAMES_AT_ONCE: usize = 500;
 
 /// Which number of its points is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,73 +64,67 @@ pub(crate) struct SentPoint {
 }
 
 impl MetricPoints {
-    /// The names of what was sent between two moments, both included, those first that were sent last, and whether there are more.
-    pub(crate) async fn names_sent(&self, actor: &Actor, between: (i64, i64)) -> Result<(Vec<String>, bool), TraceFault> {
-        let asked = Aggregate::of(sent_between(actor, between)).by("name").measure(SEEN, MeasureOf::Max("time".into()));
-        let grouped = self.table().await?.aggregate(asked.order(SEEN, Order::Descending).limit(NAMES_MAX)).await?;
-        let mut names = Vec::new();
-        each(&grouped, |rows, row| {
-            names.extend(rows.text("name", row)?.map(str::to_owned));
-            Ok(())
-        })?;
-        Ok((names, grouped.more))
-    }
-
-    /// What was sent under these names: each in each of its forms, those first that were sent last; and whether some are left out,
-    /// since a name has more than so many.
+    /// What was sent between two moments under names that are wanted: each in each of its forms, those first that were sent last; and
+    /// whether some are left out.
     pub(crate) async fn forms_sent(
         &self,
         actor: &Actor,
-        (names, most): (&[String], usize),
+        is_wanted: impl Fn(&str) -> bool + Send,
         between: (i64, i64),
     ) -> Result<(Vec<(String, MetricForm)>, bool), TraceFault> {
         let among = sent_between(actor, between);
-        let (mut all, mut cut, mut crowded): (Vec<Seen>, bool, usize) = (Vec::new(), false, 0);
-        for names in names.chunks(NAMES_AT_ONCE) {
-            let mut these: Vec<&str> = names.iter().map(String::as_str).collect();
-            let among = among.clone().and(Filter::any_of("name", these.iter().copied()));
-            let counted = self.counted_forms(&among).await?;
-            // Each of these is a question of its own.
-            these.retain(|name| {
-                let is_crowded = counted.get(*name).is_some_and(Counted::is_crowded);
-                crowded += usize::from(is_crowded);
-                !is_crowded || crowded <= CROWDED_MAX
-            });
-            cut |= these.len() < names.len();
-            let (forms, more) = self.forms_of_each(&among, (these.as_slice(), &counted), most).await?;
-            cut |= more;
-            for (name, forms) in forms {
-                all.extend(forms.into_iter().map(|(form, last)| (name.clone(), form, last)));
+        let (mut all, more) = self.forms(among.clone(), FORMS_AT_ONCE).await?;
+        let mut cut = false;
+        if more {
+            // A name that has thousands hides others: after each answer it is asked for those that it does not tell of.
+            let (names, further) = self.names(among.clone(), (SEEN, Order::Descending), NAMES_MAX).await?;
+            let mut left: HashSet<String> = names.into_iter().map(|(name, _)| name).filter(|name| is_wanted(name)).collect();
+            (all, cut) = (Vec::new(), further);
+            for _ in 0..ASKED_MAX {
+                if left.is_empty() {
+                    break;
+                }
+                let these = Filter::any_of("name", left.iter().map(String::as_str));
+                let (forms, more) = self.forms(among.clone().and(these), FORMS_AT_ONCE).await?;
+                for (name, ..) in &forms {
+                    left.remove(name);
+                }
+                all.extend(forms);
+                cut |= more;
+                if !more {
+                    break;
+                }
             }
+            all.sort_by_key(|(.., last)| Reverse(*last));
         }
-        all.sort_by(|(name, _, last), (other, _, seen)| seen.cmp(last).then_with(|| name.cmp(other)));
+        all.retain(|(name, ..)| is_wanted(name));
         Ok((all.into_iter().map(|(name, form, _)| (name, form)).collect(), cut))
     }
 
-    /// What stands at points between two moments, both included, of one metric or of all: each set of attributes once, those
-    /// first that were sent last, and whether there are more.
+    /// Hands over what stands at points between two moments, both included, of one metric or of all: each set of attributes once,
+    /// those first that were sent last. Answers whether there are more.
     pub(crate) async fn attributes_sent(
         &self,
         actor: &Actor,
         of: Option<(&str, &MetricForm)>,
         between: (i64, i64),
-    ) -> Result<(Vec<Map<String, Value>>, bool), TraceFault> {
+        mut take: impl FnMut(&Map<String, Value>) + Send,
+    ) -> Result<bool, TraceFault> {
         let of = of.map_or(Filter::All, |(name, form)| Filter::eq("name", name).and(of_form(form)));
         let asked = Aggregate::of(sent_between(actor, between).and(of)).by("attributes");
         let asked = asked.measure(SEEN, MeasureOf::Max("time".into())).order(SEEN, Order::Descending).limit(SETS_MAX);
         let grouped = self.table().await?.aggregate(asked).await?;
-        let (mut sets, mut held, mut more) = (Vec::new(), 0, grouped.more);
+        let (mut read, mut more) = (0, grouped.more);
         each(&grouped, |rows, row| {
             let kept = rows.text("attributes", row)?.unwrap_or("{}");
-            held += kept.len();
-            if held > ATTRIBUTES_MAX {
-                more = true;
-            } else {
-                sets.push(serde_json::from_str(kept).unwrap_or_default());
+            read += kept.len();
+            more |= read > ATTRIBUTES_MAX;
+            if read <= ATTRIBUTES_MAX {
+                take(&serde_json::from_str(kept).unwrap_or_default());
             }
             Ok(())
         })?;
-        Ok((sets, more))
+        Ok(more)
     }
 
     /// Every series of a metric, with its points between two moments, both included. A series that began at the third or later

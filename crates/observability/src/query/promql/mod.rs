@@ -12,6 +12,7 @@ mod names;
 mod parser;
 mod sent;
 mod series;
+mod spelling;
 mod tree;
 
 #[cfg(test)]
@@ -31,6 +32,7 @@ use series::Times;
 
 /// What Prometheus allows of one series.
 const POINTS_MAX: i64 = 11_000;
+
 /// The moments that are asked about: one, or several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PromTimes {
@@ -152,16 +154,14 @@ pub(crate) async fn prometheus_labels(
     selectors: &[String],
     (from, to): (Timestamp, Timestamp),
 ) -> Result<PromListed<Vec<String>>, PromFault> {
-    let (mut found, cut): (BTreeSet<String>, bool) = if selectors.is_empty() {
-        let sent = sent::label_names(sending(asking, points), (from.as_micros(), to.as_micros())).await?;
+    let (found, cut): (BTreeSet<String>, bool) = if selectors.is_empty() {
+        let mut sent = sent::label_names(sending(asking, points), (from.as_micros(), to.as_micros())).await?;
+        sent.found.extend(names::labels().map(str::to_owned));
         (sent.found, sent.cut)
     } else {
         let series = prometheus_series(asking, points, selectors, (from, to)).await?;
         (series.found.into_iter().flat_map(BTreeMap::into_keys).collect(), series.cut)
     };
-    if selectors.is_empty() {
-        found.extend(names::labels().map(str::to_owned));
-    }
     Ok(PromListed { found: found.into_iter().collect(), cut })
 }
 
@@ -181,15 +181,14 @@ pub(crate) async fn prometheus_values(
             None => values.extend(series::values_of(asking, label, between).await?),
         }
         let sending = sending(asking, points);
-        if label == "__name__" {
-            let sent = sent::metrics(sending, between).await?;
-            values.extend(sent.found.into_iter().map(|metric| metric.name));
-            cut = sent.cut;
+        let sent = if label == "__name__" {
+            let PromListed { found, cut } = sent::metrics(sending, between).await?;
+            PromListed { found: found.into_iter().map(|metric| metric.name).collect(), cut }
         } else {
-            let sent = sent::label_values(sending, label, between).await?;
-            values.extend(sent.found);
-            cut = sent.cut;
-        }
+            sent::label_values(sending, label, between).await?
+        };
+        values.extend(sent.found);
+        cut = sent.cut;
     }
     for text in selectors {
         let mut selector = parser::selector(text)?;
