@@ -1,4 +1,4 @@
-// Metrics of the stand-in server, made up: counters that come in waves, distributions, a gauge, and a name that is sent in two ways.
+// Metrics of the stand-in server, made up: counters that come in waves, distributions, a gauge, and a name that is sent in several ways.
 
 const counter = (unit) => ({ kind: "sum", unit, temporality: "cumulative", monotonic: true });
 const histogram = (unit) => ({ kind: "histogram", unit, temporality: "cumulative" });

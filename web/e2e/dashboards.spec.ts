@@ -150,6 +150,31 @@ test("a panel that is asked in SQL says that the filter does not reach it", asyn
   await expect(page.getByRole("region", { name: "Requests", exact: true }).getByText(/asked in SQL/)).toHaveCount(0);
 });
 
+test("a panel of a metric has its own groups and unit, says that the filter does not reach it, and leads to the metric", async ({ page }) => {
+  test.skip(real, "which dashboards and metrics there are is made up here");
+  const behind: string[] = [];
+  page.on("request", (request) => /\/api\/v1\/spans\?/.test(request.url()) && behind.push(request.url()));
+  await page.goto("/dashboards/desk?from=2026-01-01T00:00:00.000Z&to=2026-01-01T01:00:00.000Z");
+  const panel = page.getByRole("region", { name: "Orders", exact: true });
+  const chart = panel.getByRole("slider", { name: /^Orders, 30 points in time/ });
+  await chart.focus();
+  await chart.press("Home");
+  await expect(chart).toHaveAttribute("aria-valuetext", /eu \d.* order\/s/);
+  await expect(chart).toHaveAttribute("aria-valuetext", /us \d.* order\/s/);
+  await chart.press("Enter");
+  await expect(page.getByRole("dialog")).toHaveCount(0);
+  expect(behind).toEqual([]);
+  await panel.getByText("As a table").click();
+  await expect(panel.getByRole("columnheader")).toHaveText(["From", "eu", "us"]);
+  await expect(panel.getByText(/this is a metric/)).toHaveCount(0);
+  await page.getByLabel("Group by").selectOption("model");
+  await expect(panel.getByText(/this is a metric/)).toBeVisible();
+  await expect(panel.getByRole("columnheader")).toHaveText(["From", "eu", "us"]);
+  await panel.getByRole("link", { name: "Look at the metric" }).click();
+  await expect(page).toHaveURL(/\/observe\/metrics\/shop\.orders\?.*by=region/);
+  await expect(page.getByRole("heading", { level: 1, name: "shop.orders" })).toBeVisible();
+});
+
 test("a panel that failed says why, and the others are there", async ({ page }) => {
   const from = "2025-01-01T00:00:00.000Z";
   const to = "2025-01-01T03:00:00.000Z";

@@ -100,6 +100,7 @@ pub(crate) async fn series(
         unit,
         monotonic,
         temporality: temporality.transpose()?,
+        ..MetricQuestion::default()
     };
     let MetricSeries { form, others, more_forms, from, to, step, measures, groups, more, attributes, points } =
         Box::pin(rest.points.series(actor, &question)).await?;
@@ -137,7 +138,7 @@ fn between(rest: &Rest, from: Option<String>, to: Option<String>) -> Answer<(Tim
     Ok((moment("from", from.as_deref(), now)?.unwrap_or_else(|| to.minus(USUAL)), to))
 }
 
-const fn note(form: &MetricForm) -> Option<&'static str> {
+pub(crate) const fn note(form: &MetricForm) -> Option<&'static str> {
     match form.kind {
         PointKind::Histogram | PointKind::ExponentialHistogram => Some(ESTIMATE),
         PointKind::Summary => Some(OF_SEVERAL),
@@ -160,7 +161,7 @@ fn metric(found: Metric) -> wire::MetricView {
     }
 }
 
-fn form(form: MetricForm) -> wire::MetricFormView {
+pub(crate) fn form(form: MetricForm) -> wire::MetricFormView {
     let MetricForm { kind, unit, temporality, monotonic } = form;
     wire::MetricFormView {
         kind: kind.as_str().to_owned(),

@@ -47,7 +47,7 @@ pub use conventions::{
     Convention, Conversation, Facts, FoundDocument, Message, Part, SpanType, Tokens, ToolUse, page as conventions_page,
     report::{Conventions, ServiceWords, UnknownName},
 };
-pub use dashboards::{BUILT_IN, ChartKind, DashboardSpec, PanelSpec, PanelUnit, built_in, descriptor};
+pub use dashboards::{BUILT_IN, ChartKind, DashboardSpec, PanelMetric, PanelSpec, PanelUnit, built_in, descriptor};
 pub use drift::{
     Against, Bin as DriftBin, Drift, DriftQuestion, DriftReport, DriftState, FieldDrift, Figures as DriftFigures,
     Releases as DriftReleases, Topic, TopicDrift, TopicSketch,
@@ -62,8 +62,8 @@ pub use keeping::{
 };
 pub use parquet_file::ParquetExport;
 pub use points::{
-    Counting, Metric, MetricForm, MetricGroup, MetricPoint, MetricPoints, MetricQuestion, MetricSeries, MetricStep, PointFilter,
-    PointKind, Temporality,
+    Counting, Metric, MetricFigure, MetricFigures, MetricForm, MetricGroup, MetricPoint, MetricPoints, MetricQuestion,
+    MetricRange, MetricSeries, MetricStep, MetricValue, PointFilter, PointKind, Temporality, check_point_attribute,
 };
 pub use pricing::{Estimate, SpanPrices};
 pub use query::{

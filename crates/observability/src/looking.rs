@@ -48,7 +48,7 @@ impl Observability {
         }
         let question = DashboardQuestion { filter, ..question.clone() };
         let asking = self.asking(actor, self.now());
-        let mut answer = query::dashboard(asking, self.sources(points).await?, (spec, &filters), &question).await?;
+        let mut answer = query::dashboard(asking, (self.sources(points).await?, points), (spec, &filters), &question).await?;
         let bucket = answer.bucket;
         for ((panel, filter), answer) in spec.panels.iter().zip(&filters).zip(&mut answer.panels) {
             let (PanelAnswer::Measured { by, found, scored, .. }, Ok(filter)) = (&mut *answer, filter) else { continue };

@@ -4743,6 +4743,12 @@ export interface components {
             by?: string | null;
             /** @description Which spans are measured; empty: all of them. */
             filter: string;
+            metric?: components["schemas"]["PanelMetricView"] | null;
+            /**
+             * Format: int64
+             * @description How long its buckets of time are, where they are not as long as those of the other panels.
+             */
+            bucket_ms?: number | null;
             /** @description Of a panel that measures. A bucket in which nothing happened is not there. */
             rows: components["schemas"]["TraceMetricsRow"][];
             table?: components["schemas"]["SqlAnswer"] | null;
@@ -4754,6 +4760,13 @@ export interface components {
              */
             estimated?: boolean;
             problem?: components["schemas"]["PanelProblem"] | null;
+        };
+        /** @description The metric that a panel shows. */
+        PanelMetricView: {
+            name: string;
+            form?: components["schemas"]["MetricFormView"] | null;
+            /** @description What is to be said of the numbers: that percentiles are estimates. */
+            note?: string | null;
         };
         PanelProblem: {
             /** @description Stable; branch on this. */

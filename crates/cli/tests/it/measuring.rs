@@ -16,7 +16,7 @@ fn text(key: &str, value: &str) -> Value {
 }
 
 /// A counter since a moment, and a histogram, as SDKs export them.
-fn export(began: Timestamp, at: Timestamp, orders: [u64; 2], counts: [u64; 3]) -> Value {
+pub(crate) fn export(began: Timestamp, at: Timestamp, orders: [u64; 2], counts: [u64; 3]) -> Value {
     let order = |region: &str, count: u64| {
         json!({"startTimeUnixNano": nanos(began), "timeUnixNano": nanos(at), "asInt": count.to_string(),
             "attributes": [text("region", region)]})

@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use mainspring_lake::{Aggregate, Filter, Grouped, MeasureOf, Order, Scalar};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{MetricPoints, PointKind, Temporality};
 use crate::{fault::TraceFault, table::Rows};
@@ -50,29 +52,35 @@ impl MetricForm {
 }
 
 /// How points count, where somebody asks for those that count so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Counting {
-    Said(Temporality),
+    Cumulative,
+    Delta,
     /// Their sender does not say it.
     Unspecified,
 }
 
 impl Counting {
     #[must_use]
-    pub fn read(text: &str) -> Option<Self> {
-        if text == "unspecified" { Some(Self::Unspecified) } else { Temporality::read(text).map(Self::Said) }
-    }
-
-    pub(super) fn is_of(self, form: &MetricForm) -> bool {
-        match self {
-            Self::Said(temporality) => form.temporality == Some(temporality),
-            Self::Unspecified => form.temporality.is_none(),
+    pub const fn of(temporality: Option<Temporality>) -> Self {
+        match temporality {
+            Some(Temporality::Cumulative) => Self::Cumulative,
+            Some(Temporality::Delta) => Self::Delta,
+            None => Self::Unspecified,
         }
     }
 
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        if text == "unspecified" { Some(Self::Unspecified) } else { Temporality::read(text).map(|said| Self::of(Some(said))) }
+    }
+
     pub(super) fn condition(self) -> Filter {
+        let said = |temporality: Temporality| Filter::eq("temporality", temporality.as_str());
         match self {
-            Self::Said(temporality) => Filter::eq("temporality", temporality.as_str()),
+            Self::Cumulative => said(Temporality::Cumulative),
+            Self::Delta => said(Temporality::Delta),
             Self::Unspecified => Filter::IsNull("temporality".to_owned()),
         }
     }
@@ -88,7 +96,7 @@ pub(super) fn of_form(form: &MetricForm) -> Filter {
     if form.monotonic {
         return same;
     }
-    same.and(form.temporality.map_or(Counting::Unspecified, Counting::Said).condition())
+    same.and(Counting::of(form.temporality).condition())
 }
 
 /// A form, whose it is, and when it was last seen.

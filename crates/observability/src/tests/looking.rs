@@ -12,6 +12,8 @@ use crate::{
     PromAnswer, PromFault, PromTimes, Scores, SpanFilter, SpanSummary, SqlQuestion, Temporality, built_in,
 };
 
+mod metrics;
+
 const NOW: i64 = 1_700_000_000_000_000;
 const MINUTE: i64 = 60_000_000;
 
@@ -380,6 +382,7 @@ fn panel(title: &str, chart: ChartKind, measures: &[&str]) -> PanelSpec {
         title: title.to_owned(),
         description: None,
         chart,
+        metric: None,
         measures: measures.iter().map(|name| (*name).to_owned()).collect(),
         filter: String::new(),
         by: None,

@@ -6,10 +6,12 @@ import {
   byAttribute,
   drawn,
   formatOf,
+  formatOfPanel,
   isAsked,
   isDrawn,
   isOfEntries,
   measureLabel,
+  metricBehind,
   stretchAround,
   summaryOf,
   timesOf,
@@ -112,6 +114,42 @@ test("numbers are written in the unit of their panel", () => {
   expect(formatOf("count").format(0.123456)).toBe("0.1235");
   expect(measureLabel("first_token_p95")).toBe("p95");
   expect(measureLabel("error_rate")).toBe("error rate");
+});
+
+describe("a panel of a metric", () => {
+  const orders = panel({
+    title: "Orders",
+    unit: "count",
+    measures: ["increase"],
+    by: "region",
+    metric: { name: "shop.orders", form: { kind: "sum", unit: "{order}", temporality: "cumulative", monotonic: true } },
+    bucket_ms: 120_000,
+    rows: [
+      { start: FROM, keys: { region: "eu" }, values: { increase: 4 } },
+      { start: "2026-11-27T00:02:00.000000Z", keys: { region: "us" }, values: { increase: 1 } },
+    ],
+  });
+
+  test("has steps of its own and the unit of the metric, and no nought where no program said anything", () => {
+    const shown = drawn(orders, timesOf(FROM, TO, orders.bucket_ms!));
+    expect(shown.series.map((s) => [s.label, s.values])).toEqual([
+      ["eu", [4, null]],
+      ["us", [null, 1]],
+    ]);
+    expect(summaryOf(orders, shown)).toBe("Orders, 2 points in time. eu: from 4 order to 4 order; us: from 1 order to 1 order");
+    expect(formatOfPanel({ ...orders, measures: ["rate"] }).format(0.5)).toBe("0.5 order/s");
+    expect(formatOfPanel({ ...orders, metric: { name: "shop.orders" } }).format(7)).toBe("7");
+    const alone = drawn({ ...orders, rows: orders.rows.slice(0, 1) }, timesOf(FROM, TO, 120_000));
+    expect(alone.series.map((s) => [s.shape, s.values])).toEqual([["bar", [4, null]]]);
+  });
+
+  test("leads to the metric and not to spans", () => {
+    const to = new URL(metricBehind(orders, { from: FROM, to: TO })!, "http://x");
+    expect(to.pathname).toBe("/observe/metrics/shop.orders");
+    expect(Object.fromEntries(to.searchParams)).toEqual({ from: FROM, to: TO, by: "region", form: "counter {order}" });
+    expect(metricBehind(panel({}), { from: FROM, to: TO })).toBeNull();
+    expect(isAsked(orders)).toBe(false);
+  });
 });
 
 test("an attribute is named as it is, or as filters write it", () => {

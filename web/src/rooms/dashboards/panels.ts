@@ -3,6 +3,7 @@
 import type { PanelData } from "@/api/types";
 import { both, inQuotes } from "@/lib/filterText";
 import { axisDuration, duration, money, percent, short } from "@/lib/format";
+import { formatOf as formatOfMetric, formValue } from "@/rooms/metrics/units";
 import type { Series } from "@/ui/Chart";
 
 /** Of lines, in their order. */
@@ -82,6 +83,15 @@ export function tracesBehind(panel: PanelData, key: Key, within: string, { from,
 /** Whether it was asked in SQL, which neither the filter of the page nor its groups are put into. */
 export const isAsked = (panel: PanelData): boolean => panel.measures.length === 0;
 
+/** The way to the metric that a panel shows, told apart as there, in the time that is looked at. */
+export function metricBehind({ metric, by }: PanelData, { from, to }: { from: string; to: string }): string | null {
+  if (!metric) return null;
+  const search = new URLSearchParams({ from, to });
+  if (by) search.set("by", by);
+  if (metric.form) search.set("form", formValue(metric.form));
+  return `/observe/metrics/${encodeURIComponent(metric.name)}?${search.toString()}`;
+}
+
 /** Where buckets of time begin, in seconds. */
 export function timesOf(from: string, to: string, bucketMs: number): number[] {
   const [begin, end] = [Date.parse(from), Date.parse(to)];
@@ -102,11 +112,15 @@ export function formatOf(unit: string): { format: (n: number) => string; axis: (
   return { format: whole(4), axis: whole(3) };
 }
 
+/** Numbers of a metric are in its own unit; those of one panel are of one. */
+export const formatOfPanel = ({ unit, measures, metric }: PanelData): ReturnType<typeof formatOf> =>
+  metric?.form ? formatOfMetric(metric.form, measures[0] ?? "") : formatOf(unit);
+
 /** A line for each measure and value, in the order in which they first come. */
 export function drawn(panel: PanelData, times: readonly number[]): Drawn {
   const shape: Series["shape"] = panel.chart === "bar" ? "bar" : "line";
-  // Where nothing was counted there was nothing; where nothing was measured nobody knows.
-  const without = shape === "bar" ? 0 : null;
+  // Where nothing was counted there was nothing; where nothing was measured nobody knows, nor where no program said anything.
+  const without = shape === "bar" && !panel.metric ? 0 : null;
   const at = new Map(times.map((time, i) => [Math.round(time * 1000), i]));
   const lines = new Map<string, { values: (number | null)[]; key: Key }>();
   const put = (label: string, ms: number, value: number | null, key?: Key) => {
@@ -152,7 +166,7 @@ export const isDrawn = (panel: PanelData): boolean =>
 
 /** What a chart says to those who cannot see it. */
 export function summaryOf(panel: PanelData, { times, series }: Drawn): string {
-  const { format } = formatOf(panel.unit);
+  const { format } = formatOfPanel(panel);
   const said = series.map(({ label, values }) => {
     const known = values.filter((value): value is number => value !== null);
     if (known.length === 0) return `${label}: none`;

@@ -14,7 +14,7 @@ fn at(series: u128, time: i64, since: Option<i64>) -> Place {
 fn folded(shape: Shape, steps: Steps, points: &[(Place, Said)]) -> Told {
     let mut folding = Folding::new(shape, steps);
     points.iter().for_each(|(place, said)| folding.add(None, *place, said.clone()));
-    folding.told(50)
+    folding.told(&[], 50)
 }
 
 /// What each step says first.
@@ -101,6 +101,14 @@ fn what_series_come_to_together_does_not_dip_where_some_have_not_sent_yet() {
     // One that is gone is so after five minutes, and what it was before the first step counts in it.
     assert_eq!(told(steps, &[(3, -2, 50.0), (3, -1, 100.0), (1, 1, 5.0)]), [(0, 105.0), (1, 5.0), (2, 5.0)]);
     assert!(told(steps, &[(3, -3, 100.0)]).is_empty());
+    // Who holds it against a limit is told the same of steps in which points came: silence is no value.
+    let mut folding = Folding::new(Shape::Together, Steps { to: 6 * MINUTE, ..steps });
+    for (series, minute, n) in [(2, 0, 10.0), (1, 1, 5.0), (1, 5, 6.0)] {
+        folding.add(None, at(series, minute * MINUTE, None), Said::Number(n));
+    }
+    let figures = folding.figures(MetricValue::Last, false, 1);
+    let figures: Vec<_> = figures[0].steps.iter().map(|of| (of.start.as_micros() / MINUTE, of.points, of.value)).collect();
+    assert_eq!(figures, [(0, 1, Some(15.0)), (4, 1, Some(6.0))]);
     // A longer step tells of whoever sent anything in it, and is not carried on into the next.
     let long = Steps { from: 0, to: 25 * MINUTE, width: 10 * MINUTE };
     assert_eq!(told(long, &[(1, 1, 5.0), (2, 9, 10.0), (2, 21, 7.0)]), [(0, 15.0), (2, 7.0)]);
@@ -113,7 +121,7 @@ fn the_largest_groups_are_told_and_whether_there_are_more() {
         let place = Place { cumulative: false, ..at(n as u128, 50, None) };
         folding.add(Some(group), place, Said::Number(n as f64));
     }
-    let told = folding.told(2);
+    let told = folding.told(&[], 2);
     assert_eq!(told.groups.iter().map(|group| group.value.as_deref()).collect::<Vec<_>>(), [Some("c"), Some("b")]);
     assert!(told.more);
 }
