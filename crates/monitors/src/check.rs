@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    metric::MetricMeasure,
+    metric::{MetricKind, MetricMeasure},
     spec::{Compare, Measure, MonitorSpec, Of, Test},
 };
 
@@ -70,6 +70,9 @@ impl MonitorSpec {
             if values.is_empty() {
                 no(&format!("measure.metric.attributes.{name}"), "is empty");
             }
+        }
+        if metric.monotonic.is_some() && metric.kind.is_some_and(|kind| kind != MetricKind::Sum) {
+            no("measure.metric.monotonic", "is of sums: leave it out");
         }
         if self.filter.is_some() {
             no("filter", "is of traces: name attributes of the points under `measure.metric.attributes`");

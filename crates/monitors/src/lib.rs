@@ -44,7 +44,7 @@ pub use fault::MonitorFault;
 pub use kind::descriptor;
 pub use mainspring_statistics::Categories;
 pub use measurements::{Measurements, Point, Query, Reading, ReleaseSeen, SLICES, Series, Summary, Topics};
-pub use metric::{MetricKind, MetricMeasure};
+pub use metric::{MetricKind, MetricMeasure, MetricTemporality};
 pub use seam::{Bell, Showing, Signal, Watched};
 pub use service::{Looked, Monitors, Parts, Standing};
 pub use signal::Going;

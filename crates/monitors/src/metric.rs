@@ -20,6 +20,12 @@ pub struct MetricMeasure {
     /// The same, where it is sent in several units.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
+    /// The same, where sums that never fall are sent, and others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monotonic: Option<bool>,
+    /// Only points that count so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temporality: Option<MetricTemporality>,
     /// Only points that have one of these values under each of these names: `region: [eu, us]`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, Vec<String>>,
@@ -34,6 +40,15 @@ pub enum MetricKind {
     Histogram,
     ExponentialHistogram,
     Summary,
+}
+
+/// How the points of a metric count: since their program began, since the one before, or as nobody says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MetricTemporality {
+    Cumulative,
+    Delta,
+    Unspecified,
 }
 
 impl MetricMeasure {

@@ -63,8 +63,8 @@ pub use keeping::{
 };
 pub use parquet_file::ParquetExport;
 pub use points::{
-    Metric, MetricFigure, MetricFigures, MetricForm, MetricGroup, MetricPoint, MetricPoints, MetricQuestion, MetricRange,
-    MetricSeries, MetricStep, MetricValue, PointFilter, PointKind, Temporality, check_point_attribute,
+    Counting, Metric, MetricFigure, MetricFigures, MetricForm, MetricGroup, MetricPoint, MetricPoints, MetricQuestion,
+    MetricRange, MetricSeries, MetricStep, MetricValue, PointFilter, PointKind, Temporality, check_point_attribute,
 };
 pub use pricing::{Estimate, SpanPrices};
 pub use query::{
@@ -72,8 +72,8 @@ pub use query::{
     SpanSummary, TREE_MAX, TraceFilter, TracePart, TraceSummary, TraceTree, Traffic, TreeTotals, measures,
 };
 pub use query::{
-    DashboardAnswer, DashboardQuestion, PanelAnswer, PromAnswer, PromFault, PromFound, PromMetric, PromSeries, PromTimes,
-    SqlColumn, SqlQuestion, SqlRows, SqlTable, prom_labels, prom_metrics,
+    DashboardAnswer, DashboardQuestion, PanelAnswer, PromAnswer, PromFault, PromFound, PromListed, PromMetric, PromSeries,
+    PromTimes, SqlColumn, SqlQuestion, SqlRows, SqlTable,
 };
 pub use query::{FirstSeen, Listener, NewRelease, NumbersRow, SeriesQuestion, SeriesRow, check_group_field, check_number_field};
 pub use sampling::Tally;

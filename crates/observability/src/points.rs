@@ -21,6 +21,7 @@ use tokio::sync::{Mutex, OnceCell, oneshot};
 use crate::{capture::Policies, fault::TraceFault, table::Rows};
 
 mod by;
+mod forms;
 mod list;
 mod reading;
 mod sent;
@@ -34,11 +35,13 @@ mod value;
 mod tests;
 
 pub use by::check_point_attribute;
-pub use list::{Metric, MetricForm};
+pub use forms::{Counting, MetricForm};
+pub use list::Metric;
 pub(crate) use reading::POINTS_MAX;
 pub(crate) use sent::{Part, Sent};
 pub use series::{MetricGroup, MetricQuestion, MetricSeries, MetricStep};
 pub use spread::MetricRange;
+pub(crate) use steps::LOOK_BACK;
 pub use steps::{MetricFigure, MetricFigures};
 pub use value::MetricValue;
 

@@ -143,7 +143,7 @@ pub struct PromReply {
     /// `success`.
     pub status: String,
     pub data: Value,
-    /// What is to be said of the answer: that it is an estimate.
+    /// What is to be said of the answer: that it is an estimate, or does not have everything.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub infos: Vec<String>,
 }

@@ -113,10 +113,13 @@ function refuse(): void {
 
 type Query = Record<string, string | number | boolean | null | undefined>;
 
+/** What says nothing is left out, but of these: a metric may be sent without a unit, and with one. */
+const MAY_BE_EMPTY: ReadonlySet<string> = new Set(["unit"]);
+
 function withQuery(path: string, query?: Query): string {
   const search = new URLSearchParams();
   for (const [key, value] of Object.entries(query ?? {})) {
-    if (value !== undefined && value !== null && value !== "") search.set(key, String(value));
+    if (value !== undefined && value !== null && (value !== "" || MAY_BE_EMPTY.has(key))) search.set(key, String(value));
   }
   const text = search.toString();
   return text ? `${path}?${text}` : path;

@@ -1162,8 +1162,9 @@ export interface paths {
         /**
          * Shows what a metric came to over time, in steps such as `5m`, with the values of an attribute told apart: `by=region`. Of the
          *     last day where no `from` is given. Counters are told as increases and rates, whether they are sent as differences or as
-         *     totals; percentiles of histograms are estimated from their buckets. Where several kinds or units are sent under the name,
-         *     it is what was sent last, unless `kind` or `unit` say which.
+         *     totals; percentiles of histograms are estimated from their buckets. Where several are sent under the name, it is what was sent
+         *     last, unless it is said which: by its `kind`; its `unit`, which may be empty; of sums by whether they are `monotonic`; and by the
+         *     `temporality` of its points, which is `cumulative`, `delta` or `unspecified`.
          */
         get: operations["metric_series"];
         put?: never;
@@ -1438,7 +1439,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Says what each metric is. */
+        /** Says what each metric is: those over spans, and those that programs sent, of the last day where no `start` is given. */
         get: operations["prometheus_metadata"];
         put?: never;
         post?: never;
@@ -3373,7 +3374,7 @@ export interface components {
         MetricGroupView: {
             /** @description The attribute's value; nothing where points have none, or where nothing is told apart. */
             value?: string | null;
-            /** @description By time. One in which nothing came is not there. */
+            /** @description By time. One of which nothing is known is not there. */
             steps: components["schemas"]["MetricStepView"][];
         };
         MetricPointView: {
@@ -3416,8 +3417,16 @@ export interface components {
         MetricSeriesView: {
             name: string;
             form?: components["schemas"]["MetricFormView"] | null;
-            /** @description What else was sent under this name: `kind` and `unit` ask about it. */
+            /**
+             * @description What else was sent under this name, those first that were sent last, about 20 at most: `kind`, `unit`, `monotonic` and
+             *     `temporality` ask about it.
+             */
             others?: components["schemas"]["MetricFormView"][];
+            /**
+             * Format: int64
+             * @description How many more there are of these, about.
+             */
+            more_forms?: number;
             from: string;
             to: string;
             /** Format: int64 */
@@ -3455,8 +3464,13 @@ export interface components {
             name: string;
             /** @description Of its newest point. */
             form: components["schemas"]["MetricFormView"];
-            /** @description What else is sent under this name. */
+            /** @description What else is sent under this name, those first that were sent last: 19 at most. */
             others?: components["schemas"]["MetricFormView"][];
+            /**
+             * Format: int64
+             * @description How many more there are of these, about.
+             */
+            more_forms?: number;
             /** @description Those that send it, by name: 20 at most. */
             services: string[];
             /** @description Whether there are more services. */
@@ -4337,8 +4351,13 @@ export interface components {
                 name: string;
                 /** @description Of its newest point. */
                 form: components["schemas"]["MetricFormView"];
-                /** @description What else is sent under this name. */
+                /** @description What else is sent under this name, those first that were sent last: 19 at most. */
                 others?: components["schemas"]["MetricFormView"][];
+                /**
+                 * Format: int64
+                 * @description How many more there are of these, about.
+                 */
+                more_forms?: number;
                 /** @description Those that send it, by name: 20 at most. */
                 services: string[];
                 /** @description Whether there are more services. */
@@ -4881,7 +4900,7 @@ export interface components {
             /** @description `success`. */
             status: string;
             data: unknown;
-            /** @description What is to be said of the answer: that it is an estimate. */
+            /** @description What is to be said of the answer: that it is an estimate, or does not have everything. */
             infos?: string[];
         };
         /** @enum {string} */
@@ -7525,6 +7544,8 @@ export interface operations {
                 model?: string;
                 kind?: string;
                 unit?: string;
+                monotonic?: boolean;
+                temporality?: string;
             };
             header?: never;
             path: {
@@ -7995,6 +8016,8 @@ export interface operations {
         parameters: {
             query?: {
                 metric?: string;
+                start?: string;
+                end?: string;
             };
             header?: never;
             path?: never;

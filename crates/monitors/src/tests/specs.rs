@@ -131,6 +131,10 @@ fn a_metric_is_compared_as_its_points_allow() {
         json!({ "measure": metric(json!({})), "compare": { "previous": { "by": 0.2 } } }),
         json!({ "measure": metric(json!({ "value": "count" })), "compare": { "previous": {} } }),
         json!({
+            "measure": metric(json!({ "value": "last", "kind": "sum", "monotonic": false, "temporality": "unspecified" })),
+            "compare": { "threshold": { "above": 2.5 } },
+        }),
+        json!({
             "measure": metric(json!({ "value": "rate", "unit": "{order}", "attributes": { "region": ["eu"] } })),
             "compare": { "previous": { "back": "7d", "by": 0.3 } }, "slices": "region", "group_by": ["region"],
         }),
@@ -141,6 +145,7 @@ fn a_metric_is_compared_as_its_points_allow() {
         (json!({ "measure": metric(json!({ "name": " " })) }), "measure.metric.name: is empty"),
         (json!({ "measure": metric(json!({ "kind": "counter" })) }), "measure.metric.kind: unknown value `counter`"),
         (json!({ "measure": metric(json!({ "attributes": { "region": [] } })) }), "measure.metric.attributes.region: is empty"),
+        (json!({ "measure": metric(json!({ "kind": "histogram", "monotonic": true })) }), "measure.metric.monotonic: is of sums"),
         (json!({ "measure": metric(json!({})), "filter": "app = desk" }), "filter: is of traces"),
         (json!({ "measure": metric(json!({})), "compare": sequential }), "measure.metric.kind: `sequential` counts"),
         (

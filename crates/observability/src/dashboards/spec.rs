@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{
     filter::SpanFilter,
-    points::{MetricValue, PointKind, check_point_attribute},
+    points::{Counting, MetricValue, PointKind, check_point_attribute},
     query::{Unit, check_group_field, measures, unit_of},
     scores::{OF_SCORES, ScoreMeasure, score_group},
 };
@@ -78,6 +78,12 @@ pub struct PanelMetric {
     /// The same, where it is sent in several units.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
+    /// The same, where sums that never fall are sent, and others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monotonic: Option<bool>,
+    /// Only points that count so: since their program began, since the one before, or as nobody says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temporality: Option<Counting>,
     /// Only points that have one of these values under each of these names: `region: [eu, us]`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, Vec<String>>,
@@ -88,6 +94,9 @@ impl PanelMetric {
     fn validate(&self, panel: &PanelSpec, add: &mut impl FnMut(&str, String)) {
         if self.name.trim().is_empty() {
             add(".metric.name", "is empty".to_owned());
+        }
+        if self.monotonic.is_some() && self.kind.is_some_and(|kind| kind != PointKind::Sum) {
+            add(".metric.monotonic", "is of sums; leave it out".to_owned());
         }
         for (name, values) in &self.attributes {
             if let Err(fault) = check_point_attribute(name) {

@@ -1,9 +1,9 @@
 //! How the spans of one stretch of time differ from those of another.
 //!
-//! `gather.rs` makes sketches of spans and `scores.rs` of scores; `kept.rs` keeps those of every hour in a table; `report.rs`
-//! compares two stretches field by field, and `topics.rs` what was asked and answered in them (`texts.rs`). `services.rs` says whose
-//! releases are compared. `keeping.rs` makes what is due, in topics that `learning.rs` learns; `erasing.rs` takes out what went into
-//! it of traces that are erased.
+//! `gather.rs` makes sketches of spans (`requests.rs` counts requests once) and `scores.rs` of scores; `kept.rs` keeps those of
+//! every hour in a table; `report.rs` compares two stretches field by field, and `topics.rs` what was asked and answered in them
+//! (`texts.rs`). `services.rs` says whose releases are compared. `keeping.rs` makes what is due, in topics that `learning.rs`
+//! learns; `erasing.rs` takes out what went into it of traces that are erased.
 
 mod erasing;
 mod fields;
@@ -12,6 +12,7 @@ mod keeping;
 mod kept;
 mod learning;
 mod report;
+mod requests;
 mod scores;
 mod services;
 mod sketch;
@@ -220,7 +221,8 @@ impl Drift {
         let mut waiting = 0;
         if !kept.is_empty() {
             waiting = self.make_due(actor, (from, to)).await?;
-            let names: Vec<String> = kept.iter().map(|field| field.name.clone()).collect();
+            let again = kept.iter().filter(|field| field.is_of_requests()).map(|field| Field::again(&field.name));
+            let names: Vec<String> = kept.iter().map(|field| field.name.clone()).chain(again).collect();
             let project = actor.project.to_string();
             for row in
                 kept::read(self.table().await?.as_ref(), (project.as_str(), kept::Part::Fields), (from, to), Some(&names)).await?
@@ -308,7 +310,7 @@ const fn all(of: &Collected) -> Side<'_> {
 
 /// What was gathered, by release and field.
 fn taken(collected: &mut Collected, fields: &[Field], gathered: Gathered) {
-    let Gathered { releases, sketches, words, worded, .. } = gathered;
+    let Gathered { releases, sketches, again, words, worded, .. } = gathered;
     for release in &releases {
         collected.saw(&release.name, release.first, release.last);
     }
@@ -316,6 +318,11 @@ fn taken(collected: &mut Collected, fields: &[Field], gathered: Gathered) {
     for ((release, field), sketch) in sketches {
         if let Some(key) = key(release, field) {
             Collected::add(&mut collected.sketches, key, sketch);
+        }
+    }
+    for ((release, field), sketch) in again {
+        if let Some((release, field)) = key(release, field) {
+            Collected::add(&mut collected.sketches, (release, Field::again(&field)), sketch);
         }
     }
     for ((release, field), sketch) in words {

@@ -7,12 +7,12 @@ use mainspring_lake::{Filter, Order, Scalar, Scan};
 use serde_json::{Map, Value};
 
 use super::{
-    MetricFigures, MetricForm, MetricPoints, MetricValue, PointFilter, PointKind, Temporality,
+    Counting, MetricFigures, MetricForm, MetricPoints, MetricValue, PointFilter, PointKind, Temporality,
     by::PointBy,
-    list::different,
+    forms::{APART_MAX, of_form, others},
     reading::POINTS_MAX,
     spread::{Buckets, Histogram},
-    steps::{Folding, Place, Said, Shape, Steps, Told},
+    steps::{Folding, LOOK_BACK, Place, Said, Shape, Steps, Told},
 };
 use crate::{conventions::is_content, fault::TraceFault, query::float, query::width_for, table::Rows};
 
@@ -47,9 +47,14 @@ pub struct MetricQuestion {
     pub by: Option<String>,
     pub service: Option<String>,
     pub model: Option<String>,
-    /// What of what is sent under this name; none: what was sent last.
+    /// What of what is sent under this name, as the next three; none: what was sent last.
     pub kind: Option<PointKind>,
+    /// An empty one is a unit, too.
     pub unit: Option<String>,
+    /// Of sums: whether they never fall.
+    pub monotonic: Option<bool>,
+    /// Points that count so, and no others.
+    pub temporality: Option<Counting>,
     /// Only points that have one of these values under each of these names.
     pub attributes: Vec<(String, Vec<String>)>,
     /// What each step is to say; none: what is usual for the form.
@@ -62,8 +67,9 @@ pub struct MetricQuestion {
 pub struct MetricSeries {
     /// None: no point came in this time.
     pub form: Option<MetricForm>,
-    /// What else is sent under this name.
+    /// What else is sent under this name, those first that were sent last, and how many more there are, about.
     pub others: Vec<MetricForm>,
+    pub more_forms: u64,
     pub from: Timestamp,
     pub to: Timestamp,
     pub step: Duration,
@@ -103,11 +109,23 @@ impl MetricPoints {
         let by = by.as_deref().map(PointBy::read).transpose()?;
         let named = question.named(actor)?;
         let within = within(&steps);
-        let mut forms = self.forms(named.clone().and(within.clone())).await?;
-        let meant = forms.iter().position(|form| question.means(form)).map(|at| forms.remove(at));
+        let in_time = named.clone().and(within.clone());
+        let (forms, cut) = self.forms(in_time.clone(), APART_MAX).await?;
+        let mut forms: Vec<MetricForm> = forms.into_iter().map(|(_, form, _)| form).collect();
+        let mut meant = forms.iter().position(|form| question.means(form)).map(|at| forms.remove(at));
+        let mut counted = None;
+        if cut {
+            counted = self.counted_forms(&in_time).await?.remove(name);
+            if meant.is_none() {
+                // It may have been sent before those.
+                let (found, _) = self.forms(in_time.and(question.meant()), 1).await?;
+                meant = found.into_iter().next().map(|(_, form, _)| form);
+            }
+        }
         let mut answer = MetricSeries {
             form: None,
             others: Vec::new(),
+            more_forms: 0,
             from: *from,
             to: *to,
             step: Duration::from_micros(steps.width.unsigned_abs()),
@@ -118,13 +136,19 @@ impl MetricPoints {
             points: 0,
         };
         let Some(form) = meant else {
-            return Ok(MetricSeries { others: forms, ..answer });
+            let mut forms = forms.into_iter();
+            if let Some(newest) = forms.next() {
+                let (others, more_forms) = others(&newest, forms, counted.as_ref());
+                answer.others = std::iter::once(newest).chain(others).collect();
+                answer.more_forms = more_forms;
+            }
+            return Ok(answer);
         };
         for value in values {
             check_value(name, &form, *value)?;
         }
-        answer.others = different(&form, forms);
-        let among = named.and(of_form(&form));
+        (answer.others, answer.more_forms) = others(&form, forms, counted.as_ref());
+        let among = question.of(named, &form);
         answer.attributes = self.attributes(among.clone().and(within)).await?;
         let mut folding = Folding::new(shape(&form), steps);
         answer.points = self.fold(among, (&form, by.as_ref()), steps, &mut folding).await?;
@@ -151,17 +175,18 @@ impl MetricPoints {
         let steps = Steps { from: from.as_micros(), to: to.as_micros(), width };
         let by = by.as_deref().map(PointBy::read).transpose()?;
         let named = question.named(actor)?;
-        let mut forms = self.forms(named.clone().and(within(&steps))).await?;
-        forms.retain(|form| question.means(form));
-        let mut forms = forms.into_iter();
+        let meant = named.clone().and(within(&steps)).and(question.meant());
+        let (forms, _) = self.forms(meant, APART_MAX).await?;
+        let mut forms = forms.into_iter().map(|(_, form, _)| form);
         let Some(form) = forms.next() else { return Ok(Vec::new()) };
-        if !different(&form, forms).is_empty() {
-            let told = "is sent in several kinds or units: say `kind` and `unit`, or by `attributes` which points are meant";
+        if !forms.all(|other| form.is_like(&other)) {
+            let told = "is sent in several kinds or units: say `kind`, `unit`, `monotonic` or `temporality`, or by `attributes` \
+                which points are meant";
             return Err(TraceFault::Question { reason: format!("`{}` {told}", elide(name, 60)) });
         }
         check_value(name, &form, value)?;
         let mut folding = Folding::new(shape(&form), steps);
-        self.fold(named.and(of_form(&form)), (&form, by.as_ref()), steps, &mut folding).await?;
+        self.fold(question.of(named, &form), (&form, by.as_ref()), steps, &mut folding).await?;
         Ok(folding.figures(value, by.is_some(), groups.unwrap_or(GROUPS_MAX)))
     }
 
@@ -180,8 +205,13 @@ impl MetricPoints {
             }
         });
         columns.extend(by.map(PointBy::column));
-        // Counters are counted on from what they said before; a gauge of before says nothing.
-        let before = if form.kind == PointKind::Gauge { 0 } else { steps.width.clamp(STEP_LEAST, BEFORE_MAX) };
+        let before = match shape(form) {
+            // What it was before says nothing of what it is.
+            Shape::Level => 0,
+            Shape::Together => LOOK_BACK,
+            // They are counted on from what they said before.
+            Shape::Counter | Shape::Histogram | Shape::Summary => steps.width.clamp(STEP_LEAST, BEFORE_MAX),
+        };
         let between = (steps.from.saturating_sub(before), steps.to);
         self.each(among, between, POINTS_MAX, &columns, |rows, row| {
             let Some(said) = said(rows, row, form.kind)? else { return Ok(()) };
@@ -224,8 +254,26 @@ impl MetricQuestion {
     }
 
     fn means(&self, form: &MetricForm) -> bool {
-        let Self { kind, unit, .. } = self;
-        kind.is_none_or(|kind| form.kind == kind) && unit.as_ref().is_none_or(|unit| form.unit == *unit)
+        let Self { kind, unit, monotonic, temporality, .. } = self;
+        kind.is_none_or(|kind| form.kind == kind)
+            && unit.as_ref().is_none_or(|unit| form.unit == *unit)
+            && monotonic.is_none_or(|monotonic| form.kind == PointKind::Sum && form.monotonic == monotonic)
+            && temporality.is_none_or(|counting| counting == Counting::of(form.temporality))
+    }
+
+    /// Points of the forms that are meant.
+    fn meant(&self) -> Filter {
+        let mut parts = Vec::new();
+        parts.extend(self.kind.map(|kind| Filter::eq("kind", kind.as_str())));
+        parts.extend(self.unit.as_ref().map(|unit| Filter::eq("unit", unit.as_str())));
+        parts.extend(self.monotonic.map(|monotonic| Filter::Eq("monotonic".into(), Scalar::Bool(monotonic))));
+        parts.extend(self.temporality.map(Counting::condition));
+        Filter::And(parts)
+    }
+
+    /// Of these the points of this form that are meant.
+    fn of(&self, named: Filter, form: &MetricForm) -> Filter {
+        named.and(of_form(form)).and(self.temporality.map_or(Filter::All, Counting::condition))
     }
 }
 
@@ -276,20 +324,6 @@ pub(super) fn shape(form: &MetricForm) -> Shape {
         PointKind::Sum => Shape::Together,
         PointKind::Histogram | PointKind::ExponentialHistogram => Shape::Histogram,
         PointKind::Summary => Shape::Summary,
-    }
-}
-
-/// Points that are of this form.
-pub(super) fn of_form(form: &MetricForm) -> Filter {
-    let same = Filter::eq("kind", form.kind.as_str()).and(Filter::eq("unit", form.unit.as_str()));
-    if form.kind != PointKind::Sum {
-        return same;
-    }
-    let same = same.and(Filter::Eq("monotonic".into(), Scalar::Bool(form.monotonic)));
-    match form.temporality {
-        _ if form.monotonic => same,
-        Some(temporality) => same.and(Filter::eq("temporality", temporality.as_str())),
-        None => same.and(Filter::IsNull("temporality".into())),
     }
 }
 

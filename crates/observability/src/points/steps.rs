@@ -19,6 +19,8 @@ use super::{
 #[path = "../tests/points/steps.rs"]
 mod tests;
 
+/// For how long a point tells what its series is where no other comes, in microseconds: as long as with Prometheus.
+pub(crate) const LOOK_BACK: i64 = 300_000_000;
 /// Quantiles that summaries of one answer may name.
 const NAMED_MAX: usize = 20;
 /// Shares that are this near are the same one: programs write `0.999`, and people `p99.9`.
@@ -46,10 +48,17 @@ impl Steps {
         self.from.saturating_add(behind)
     }
 
+    fn ends(&self, step: usize) -> i64 {
+        self.begins(step).saturating_add(self.width).min(self.to)
+    }
+
+    fn count(&self) -> usize {
+        self.of(self.to).map_or(0, |last| last + 1)
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "stretches of time are far below 2^52 microseconds")]
     fn seconds(&self, step: usize) -> f64 {
-        let begins = self.begins(step);
-        begins.saturating_add(self.width).min(self.to).saturating_sub(begins) as f64 / 1e6
+        self.ends(step).saturating_sub(self.begins(step)) as f64 / 1e6
     }
 }
 
@@ -182,11 +191,13 @@ impl Increases {
     }
 }
 
-/// What is known of a group in a step.
+/// What is known of a group in a step. Of what series come to together: of each its last point, and when that was; and what that
+/// is where the step ends, once it is settled.
 #[derive(Debug)]
 enum Cell {
     Level { count: f64, sum: f64, min: f64, max: f64, last: (i64, f64) },
-    Together(HashMap<u128, f64>),
+    Together(HashMap<u128, (i64, f64)>),
+    Last(f64),
     Counter(f64),
     Histogram(Merged),
     Summary { count: f64, sum: f64, last: HashMap<u128, Vec<(f64, f64)>> },
@@ -218,7 +229,7 @@ impl Cell {
                 }
                 0
             }
-            (Self::Together(all), Said::Number(number)) => 2 * usize::from(all.insert(at.series, number).is_none()),
+            (Self::Together(all), Said::Number(number)) => 4 * usize::from(all.insert(at.series, (at.time, number)).is_none()),
             (Self::Counter(all), Said::Number(number)) => {
                 *all += number;
                 0
@@ -242,7 +253,7 @@ impl Cell {
             (Self::Level { min, .. }, MetricValue::Min) => Some(*min),
             (Self::Level { max, .. }, MetricValue::Max) => Some(*max),
             (Self::Level { last, .. }, MetricValue::Last) => Some(last.1),
-            (Self::Together(all), MetricValue::Last) => Some(all.values().sum()),
+            (Self::Last(all), MetricValue::Last) => Some(*all),
             (Self::Counter(all), MetricValue::Increase) => Some(*all),
             (Self::Counter(all), MetricValue::Rate) => (seconds > 0.0).then(|| all / seconds),
             (Self::Histogram(all), MetricValue::Count) => Some(all.count()),
@@ -315,13 +326,42 @@ pub(super) struct Told {
     pub(super) more: bool,
 }
 
+/// What is known of a group, by step; none: of before the first.
+type Cells = BTreeMap<Option<usize>, Kept>;
+
+/// What is told of a group, step by step. Series come to something together where a step ends: each with its last point, if that is
+/// not older than a step is long, or than it is looked back. So one that sent nothing in a step that is short, or not over yet, is
+/// not taken to be gone.
+fn settled(shape: Shape, steps: &Steps, mut cells: Cells) -> Vec<(usize, Kept)> {
+    if shape != Shape::Together {
+        return cells.into_iter().filter_map(|(step, kept)| Some((step?, kept))).collect();
+    }
+    let mut last: HashMap<u128, (i64, f64)> = HashMap::new();
+    let mut told = Vec::new();
+    for step in std::iter::once(None).chain((0..steps.count()).map(Some)) {
+        let mut points = 0;
+        if let Some(Kept { points: came, cell: Cell::Together(newer) }) = cells.remove(&step) {
+            points = came;
+            last.extend(newer);
+        }
+        let Some(step) = step else { continue };
+        let since = steps.ends(step).saturating_sub(steps.width.max(LOOK_BACK));
+        last.retain(|_, (time, _)| *time > since);
+        if !last.is_empty() {
+            let all = last.values().map(|(_, number)| number).sum();
+            told.push((step, Kept { points, cell: Cell::Last(all) }));
+        }
+    }
+    told
+}
+
 /// Points on their way to numbers.
 #[derive(Debug)]
 pub(super) struct Folding {
     shape: Shape,
     steps: Steps,
     increases: Increases,
-    groups: BTreeMap<Option<String>, BTreeMap<usize, Kept>>,
+    groups: BTreeMap<Option<String>, Cells>,
     /// Numbers that are held, about.
     held: usize,
 }
@@ -335,14 +375,19 @@ impl Folding {
         self.held + self.increases.held
     }
 
-    /// Takes a point, none of which is older than the one before. Those of before the first step are what is counted from.
+    /// Takes a point, none of which is older than the one before. Those of before the first step are what is counted from, or
+    /// what is carried on.
     pub(super) fn add(&mut self, group: Option<&str>, at: Place, said: Said) {
         let step = self.steps.of(at.time);
+        let is_before = at.time <= self.steps.from;
         let came = match self.shape {
             Shape::Level | Shape::Together => Some(said),
             Shape::Counter | Shape::Histogram | Shape::Summary => self.increases.of(at, said),
         };
-        let Some((step, came)) = step.zip(came) else { return };
+        let Some(came) = came else { return };
+        if step.is_none() && !(is_before && self.shape == Shape::Together) {
+            return;
+        }
         let cells = self.groups.entry(group.map(str::to_owned)).or_insert_with(|| {
             self.held += group.map_or(0, str::len) / size_of::<f64>();
             BTreeMap::new()
@@ -359,14 +404,16 @@ impl Folding {
     pub(super) fn told(self, wanted: &[MetricValue], most: usize) -> Told {
         let Self { shape, steps, groups, .. } = self;
         let wanted = if wanted.is_empty() { shape.usual(&named(&groups)) } else { wanted.to_vec() };
-        let told = |(value, cells): (Option<String>, BTreeMap<usize, Kept>)| {
+        let told = |(value, cells): (Option<String>, Cells)| {
             let values = |(step, kept): (usize, Kept)| {
                 let seconds = steps.seconds(step);
                 (step, wanted.iter().map(|of| kept.cell.value(*of, seconds)).collect())
             };
-            Group { value, steps: cells.into_iter().map(values).collect() }
+            Group { value, steps: settled(shape, &steps, cells).into_iter().map(values).collect() }
         };
-        let mut groups: Vec<Group> = groups.into_iter().map(told).collect();
+        let groups = groups.into_iter().map(told);
+        // One that was heard of for the last time before the first step is not of this time.
+        let mut groups: Vec<Group> = groups.filter(|group| !group.steps.is_empty()).collect();
         let size = |group: &Group| -> f64 {
             group.steps.iter().filter_map(|(_, values)| values.first().copied().flatten()).map(f64::abs).sum()
         };
@@ -377,15 +424,23 @@ impl Folding {
         Told { measures: wanted.iter().map(ToString::to_string).collect(), groups, more }
     }
 
-    /// One value of each step, of the groups with the most points. `apart`: points that have no such attribute are of no group.
+    /// One value of each step in which points came, of the groups with the most points. `apart`: points that have no such attribute
+    /// are of no group.
     pub(super) fn figures(self, value: MetricValue, apart: bool, most: usize) -> Vec<MetricFigures> {
-        let Self { steps, groups, .. } = self;
-        let mut groups: Vec<_> = groups.into_iter().filter(|(group, _)| group.is_some() == apart).collect();
+        let Self { shape, steps, groups, .. } = self;
+        let told = |(group, cells): (Option<String>, Cells)| {
+            let mut told = settled(shape, &steps, cells);
+            // Silence is no value, whatever was carried on into it.
+            told.retain(|(_, kept)| kept.points > 0);
+            (group, told)
+        };
+        let groups = groups.into_iter().filter(|(group, _)| group.is_some() == apart).map(told);
+        let mut groups: Vec<_> = groups.filter(|(_, told)| !told.is_empty()).collect();
         // Groups of as many stay in the order of their values.
-        groups.sort_by_cached_key(|(_, cells)| Reverse(cells.values().map(|kept| kept.points).sum::<u64>()));
-        let figures = |(group, cells): (Option<String>, BTreeMap<usize, Kept>)| MetricFigures {
+        groups.sort_by_cached_key(|(_, told)| Reverse(told.iter().map(|(_, kept)| kept.points).sum::<u64>()));
+        let figures = |(group, told): (Option<String>, Vec<(usize, Kept)>)| MetricFigures {
             group,
-            steps: cells.into_iter().map(|(step, kept)| kept.figure(value, &steps, step)).collect(),
+            steps: told.into_iter().map(|(step, kept)| kept.figure(value, &steps, step)).collect(),
         };
         groups.into_iter().take(most).map(figures).collect()
     }
@@ -405,7 +460,7 @@ impl Kept {
 }
 
 /// The quantiles that summaries name, in order.
-fn named(groups: &BTreeMap<Option<String>, BTreeMap<usize, Kept>>) -> Vec<f64> {
+fn named(groups: &BTreeMap<Option<String>, Cells>) -> Vec<f64> {
     // Shares between nought and one are in the order of their bits.
     let mut shares = BTreeSet::new();
     for kept in groups.values().flat_map(BTreeMap::values) {

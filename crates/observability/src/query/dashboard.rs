@@ -123,7 +123,7 @@ async fn of_metric(
     (panel, metric): (&PanelSpec, &PanelMetric),
     (from, to): (Timestamp, Timestamp),
 ) -> Result<Box<MetricSeries>, TraceFault> {
-    let PanelMetric { name, kind, unit, attributes } = metric;
+    let PanelMetric { name, kind, unit, monotonic, temporality, attributes } = metric;
     let values = panel.measures.iter().map(|name| MetricValue::read(name)).collect::<Result<Vec<_>, TraceFault>>()?;
     let question = MetricQuestion {
         name: name.clone(),
@@ -134,6 +134,8 @@ async fn of_metric(
         by: panel.by.clone(),
         kind: *kind,
         unit: unit.clone(),
+        monotonic: *monotonic,
+        temporality: *temporality,
         attributes: attributes.clone().into_iter().collect(),
         values,
         groups: Some(GROUPS),

@@ -37,7 +37,9 @@ fn a_panel_says_what_is_wrong_with_it_and_where() {
     };
     let by_region = json!({"by": "region", "metric": {"name": "shop.time", "kind": "histogram", "unit": "s",
         "attributes": {"resource.service.name": ["shop", "desk"]}}});
-    for good in [json!({}), json!({"chart": "table", "measures": ["rate"]}), by_region] {
+    let falling = json!({"measures": ["last"], "metric": {"name": "shop.load", "kind": "sum", "unit": "", "monotonic": false,
+        "temporality": "cumulative"}});
+    for good in [json!({}), json!({"chart": "table", "measures": ["rate"]}), by_region, falling] {
         assert_eq!(panel(metric(good.clone())), [""; 0], "{good}");
     }
     for (given, wanted) in [
@@ -90,6 +92,10 @@ fn a_panel_says_what_is_wrong_with_it_and_where() {
             "panels[0].measures[0]: there is no p95 of a gauge",
         ),
         (metric(json!({"metric": {"name": " "}})), "panels[0].metric.name: is empty"),
+        (
+            metric(json!({"metric": {"name": "x", "kind": "histogram", "monotonic": true}})),
+            "panels[0].metric.monotonic: is of sums",
+        ),
         (
             metric(json!({"metric": {"name": "x", "attributes": {"region": []}}})),
             "panels[0].metric.attributes: `region` has no value",

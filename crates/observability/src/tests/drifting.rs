@@ -227,6 +227,68 @@ async fn releases_of_two_apps_of_this_server_are_not_compared_with_each_other() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_is_one_however_many_programs_it_goes_through_and_however_often_it_is_tried() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let drift = drift_of(dir.path(), &room, None).await;
+    let front = |at: i64| {
+        let mut span = called(at, &USUAL);
+        span.attributes.remove("resource.service.version");
+        span.attributes.insert("resource.service.name".to_owned(), json!("front"));
+        span
+    };
+    // A request to another program, which is an entry of the same trace.
+    let tried = |at: i64, above: &Span, release: &'static str| {
+        let mut span = called(at, &Call { millis: 20_000, release, ..USUAL });
+        (span.trace, span.parent, span.kind) = (above.trace, Some(above.span), SpanKind::Server);
+        span.attributes.insert("resource.service.name".to_owned(), json!("shop"));
+        span.attributes.insert(names::APP.to_owned(), json!("desk"));
+        span.status = SpanStatus::Error("broke".into());
+        span
+    };
+    let early = front(THEN + 39);
+    record(&room, (0..39).map(|n| front(THEN + n)).chain([early.clone()])).await;
+    record(
+        &room,
+        (0..40).flat_map(|n| {
+            let first = front(LATELY + n);
+            let others = ["1.0", "1.0", "2.0"].map(|release| tried(LATELY + 1_000 + n, &first, release));
+            others.into_iter().chain([first]).collect::<Vec<_>>()
+        }),
+    )
+    .await;
+    let all = actor(Labels::All);
+    let fields = question(&["duration", "status", "app", "model"]);
+    let counts = |report: &DriftReport, field: &str| (of(report, field).reference, of(report, field).current);
+    // What is kept of hours, and what is read when somebody asks who may not see everything, say the same.
+    for reader in [&all, &holding(&["board"])] {
+        let report = drift.report(reader, &fields).await.unwrap();
+        for field in ["duration", "status"] {
+            assert_eq!((counts(&report, field), of(&report, field).drifted), ((40, 40), false), "{field}");
+        }
+        // The first entry that has one says it.
+        assert_eq!(counts(&report, "app"), (0, 40));
+        // Of spans each counts.
+        assert_eq!(counts(&report, "model"), (40, 160));
+    }
+    // A release has had a request though another program had it before, and though it was tried again.
+    let released = DriftQuestion { against: Against::Release(DriftReleases::default()), ..fields.clone() };
+    let shop = DriftQuestion { service: Some("shop".to_owned()), ..released.clone() };
+    for asked in [released, shop] {
+        let report = drift.report(&all, &asked).await.unwrap();
+        assert_eq!(report.releases, Some(("1.0".to_owned(), "2.0".to_owned())));
+        assert_eq!((counts(&report, "duration"), counts(&report, "app")), ((40, 40), (40, 40)), "{:?}", asked.service);
+        assert_eq!(counts(&report, "model"), (80, 40));
+    }
+    let shop = drift.report(&all, &DriftQuestion { service: Some("shop".to_owned()), ..fields.clone() }).await.unwrap();
+    assert_eq!((counts(&shop, "duration"), counts(&shop, "model")), ((0, 40), (0, 120)));
+    // What comes late is of its trace, also where it began before all others.
+    record(&room, [tried(THEN + 38, &early, "1.0")]).await;
+    let late = drift.report(&all, &fields).await.unwrap();
+    assert_eq!((counts(&late, "duration"), counts(&late, "app"), counts(&late, "model")), ((40, 40), (1, 40), (41, 160)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn fields_that_moved_come_first_and_late_spans_make_their_hour_again() {
     let dir = tempfile::tempdir().unwrap();
     let Room { room, .. } = open(dir.path(), Capture::Full).await;

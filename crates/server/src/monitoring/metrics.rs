@@ -1,9 +1,9 @@
 //! Metrics that programs send, as monitors want them: what is read is read by the room that keeps their points.
 
 use mainspring_kernel::{Actor, Fault};
-use mainspring_monitors::{MetricKind, MetricMeasure, Numbers, Reading, Summary};
+use mainspring_monitors::{MetricKind, MetricMeasure, MetricTemporality, Numbers, Reading, Summary};
 use mainspring_observability::{
-    MetricFigure, MetricFigures, MetricPoints, MetricQuestion, MetricRange, MetricValue, PointKind, SeriesQuestion,
+    Counting, MetricFigure, MetricFigures, MetricPoints, MetricQuestion, MetricRange, MetricValue, PointKind, SeriesQuestion,
 };
 
 use super::{boxed, spans::Points};
@@ -18,7 +18,7 @@ pub(super) async fn read(
     metric: &MetricMeasure,
     question: &SeriesQuestion,
 ) -> Result<Points<Summary>, Box<dyn Fault>> {
-    let MetricMeasure { name, value, kind, unit, attributes } = metric;
+    let MetricMeasure { name, value, kind, unit, monotonic, temporality, attributes } = metric;
     let value = MetricValue::read(value).map_err(boxed)?;
     let (by, groups) = question.by.clone().unzip();
     let asked = MetricQuestion {
@@ -29,6 +29,8 @@ pub(super) async fn read(
         by,
         kind: kind.map(as_points_say),
         unit: unit.clone(),
+        monotonic: *monotonic,
+        temporality: temporality.map(counting),
         attributes: attributes.clone().into_iter().collect(),
         groups,
         ..MetricQuestion::default()
@@ -48,6 +50,14 @@ pub(super) const fn as_points_say(kind: MetricKind) -> PointKind {
         MetricKind::Histogram => PointKind::Histogram,
         MetricKind::ExponentialHistogram => PointKind::ExponentialHistogram,
         MetricKind::Summary => PointKind::Summary,
+    }
+}
+
+const fn counting(temporality: MetricTemporality) -> Counting {
+    match temporality {
+        MetricTemporality::Cumulative => Counting::Cumulative,
+        MetricTemporality::Delta => Counting::Delta,
+        MetricTemporality::Unspecified => Counting::Unspecified,
     }
 }
 

@@ -171,7 +171,7 @@ describe("a panel of a metric", () => {
   test("leads to the metric and not to spans", () => {
     const to = new URL(metricBehind(orders, { from: FROM, to: TO })!, "http://x");
     expect(to.pathname).toBe("/observe/metrics/shop.orders");
-    expect(Object.fromEntries(to.searchParams)).toEqual({ from: FROM, to: TO, by: "region", form: "sum {order}" });
+    expect(Object.fromEntries(to.searchParams)).toEqual({ from: FROM, to: TO, by: "region", form: "counter {order}" });
     expect(metricBehind(panel({}), { from: FROM, to: TO })).toBeNull();
     expect(isAsked(orders)).toBe(false);
   });

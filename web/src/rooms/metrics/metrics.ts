@@ -3,15 +3,18 @@
 import type { MetricForm, MetricSeries } from "@/api/types";
 import { COLORS, keyLabel, timesOf } from "@/rooms/dashboards/panels";
 import type { Series } from "@/ui/Chart";
-import { formatOf } from "./units";
+import { apart, formatOf } from "./units";
 
-export { formatOf, formValue, unitLabel } from "./units";
+export { askedFor, formatOf, formValue, unitLabel } from "./units";
 
 /** Lines that can be told from one another; the table has every group. */
 export const LINES = 8;
 
 /** A sum that only grows is what people call a counter. */
 export const kindLabel = (form: MetricForm): string => (form.kind === "sum" && form.monotonic ? "counter" : form.kind.replaceAll("_", " "));
+
+/** What tells it from others that are sent under its name. */
+export const formLabel = (form: MetricForm): string => [kindLabel(form), apart(form), form.unit || "no unit"].filter(Boolean).join(", ");
 
 export interface Drawn {
   /** Seconds since the epoch, evenly apart. */

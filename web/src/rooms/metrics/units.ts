@@ -1,10 +1,28 @@
 // What a metric is sent as, and how its numbers are written: in its own unit.
 
+import type { MetricQuery } from "@/api/client";
 import type { MetricForm } from "@/api/types";
 import { axisDuration, bytes, duration, short } from "@/lib/format";
 
+/** How its points count, where that makes it another than what is sent under the same name, of the same kind and in the same unit. */
+export const apart = (form: MetricForm): string | undefined => (form.monotonic === false ? (form.temporality ?? "unspecified") : undefined);
+
 /** Which of what is sent under a name, as an address has it. */
-export const formValue = (form: MetricForm): string => `${form.kind} ${form.unit}`;
+export function formValue(form: MetricForm): string {
+  const counting = apart(form);
+  const kind = form.kind === "sum" && form.monotonic ? "counter" : form.kind;
+  return `${counting ? `${kind}-${counting}` : kind} ${form.unit}`;
+}
+
+/** What asks the server about it: also about an empty unit. Of nothing nothing is asked. */
+export function askedFor(value: string): Pick<MetricQuery, "kind" | "unit" | "monotonic" | "temporality"> {
+  if (!value) return {};
+  const [words = ""] = value.split(" ", 1);
+  const unit = value.slice(words.length + 1);
+  const [kind = "", temporality] = words.split("-", 2);
+  if (kind === "counter") return { kind: "sum", monotonic: true, unit };
+  return temporality ? { kind, monotonic: false, temporality, unit } : { kind, unit };
+}
 
 /** `{token}` is an annotation, and no unit. */
 export const unitLabel = (unit: string): string => (unit === "1" ? "" : unit.replace(/^\{(.*)\}$/, "$1"));

@@ -4,7 +4,8 @@ use super::*;
 use crate::{MetricSeries, PanelMetric};
 
 fn of_metric(title: &str, chart: ChartKind, name: &str, measures: &[&str]) -> PanelSpec {
-    let metric = PanelMetric { name: name.to_owned(), kind: None, unit: None, attributes: BTreeMap::new() };
+    let (name, attributes) = (name.to_owned(), BTreeMap::new());
+    let metric = PanelMetric { name, kind: None, unit: None, monotonic: None, temporality: None, attributes };
     PanelSpec { metric: Some(metric), ..panel(title, chart, measures) }
 }
 
