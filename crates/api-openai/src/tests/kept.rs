@@ -1,16 +1,13 @@
 //! Responses that were made before: read, cancelled and deleted where they were made, by whoever's project made them.
 
-use std::time::Duration;
-
 use mainspring_catalog::params;
-use mainspring_gateway::{CallRecord, CallStatus, Live};
+use mainspring_gateway::CallStatus;
 use mainspring_kernel::{PageRequest, id::ProjectId};
 use mainspring_testservers::upstream::{Behaviour, Script, Upstream};
 use serde_json::{Value, json};
-use tokio::sync::broadcast::Receiver;
 
 use super::{
-    surface::{Sent, Surface},
+    surface::{Sent, Surface, settled},
     walks::{upstream, with},
 };
 
@@ -56,15 +53,6 @@ fn not_kept(sent: &Sent, response: &str) {
     assert_eq!((sent.status, &error["code"]), (404, &json!("response-not-kept")), "{}", sent.text);
     let message = error["message"].as_str().unwrap();
     assert!(message.contains(response) && message.contains("`input`"), "{message}");
-}
-
-async fn settled(live: &mut Receiver<Live>) -> CallRecord {
-    loop {
-        let told = tokio::time::timeout(Duration::from_secs(60), live.recv()).await.expect("a call is settled");
-        if let Live::Settled(record) = told.unwrap() {
-            return *record;
-        }
-    }
 }
 
 #[tokio::test]
