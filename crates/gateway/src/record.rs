@@ -121,6 +121,12 @@ pub struct CallRecord {
     /// The name of the response that was made, where its provider keeps it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<String>,
+    /// The account of the provider that keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Digest>,
+    /// The answer is made while its client is away, and the catalog knows which process waits for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub background: bool,
     pub trace: TraceId,
 }
 

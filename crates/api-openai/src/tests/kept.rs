@@ -2,7 +2,7 @@
 
 use mainspring_catalog::params;
 use mainspring_gateway::CallStatus;
-use mainspring_kernel::{PageRequest, id::ProjectId};
+use mainspring_kernel::{Digest, PageRequest, id::ProjectId};
 use mainspring_testservers::upstream::{Behaviour, Script, Upstream};
 use serde_json::{Value, json};
 
@@ -129,11 +129,11 @@ async fn a_key_for_some_models_is_let_at_what_those_made() {
 
 #[tokio::test]
 async fn a_provider_that_is_gone_is_named_with_what_to_do() {
-    const ROW: &str = "INSERT INTO response_maker (project, response, made, model, route, provider, target) \
-        VALUES ($1, 'resp_1', 1700000000000000, 'assistant', '', 'elsewhere', 'big')";
+    const ROW: &str = "INSERT INTO response_maker (project, response, account, made, model, route, provider, target) \
+        VALUES ($1, 'resp_1', $2, 1700000000000000, 'assistant', '', 'elsewhere', 'big')";
     let (one, two) = (upstream(Behaviour::default()), upstream(Behaviour::default()));
     let surface = surface(&one, &two).await;
-    surface.catalog.write(ROW, params![surface.actor.project]).await.unwrap();
+    surface.catalog.write(ROW, params![surface.actor.project, Digest::of(b"elsewhere")]).await.unwrap();
     for sent in surface.asked_about("resp_1").await {
         let error = sent.json()["error"].clone();
         assert_eq!((sent.status, &error["code"]), (404, &json!("response-maker-gone")), "{}", sent.text);

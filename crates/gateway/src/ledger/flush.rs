@@ -1,6 +1,10 @@
 //! From the journal to the catalog, a batch in a transaction.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use mainspring_catalog::{Catalog, Tx};
 use mainspring_kernel::{Fault as _, Stop, Timestamp, fault};
@@ -8,8 +12,10 @@ use mainspring_kernel::{Fault as _, Stop, Timestamp, fault};
 use super::{
     Ledger,
     batch::{Prepared, Settled},
+    book::{Book, Named},
     fault::LedgerFault,
     journal::{Batch, Cleanup, Sync},
+    meters::MeterKey,
     open::blocking,
     recover,
 };
@@ -71,11 +77,15 @@ impl Ledger {
         let (calls, prepared) = self.make_ready(batch).await?;
         let writer = Writer { owner: &self.inner.owner, session: &self.inner.session, shared };
         let now = self.inner.parts.clock.now();
-        let uncovered = write(&self.inner.parts.catalog, writer, (number, now), &prepared).await?;
+        let Written { uncovered, leases } =
+            write(&self.inner.parts.catalog, writer, (number, now), (calls.as_slice(), &prepared)).await?;
         let cleanup = {
             let mut state = self.state();
             for (key, amount) in uncovered {
                 state.meters.add(&key.meter(), amount.into());
+            }
+            for (key, fetched) in leases {
+                state.meters.correct(&key.meter(), fetched.into());
             }
             state.journal.written(number)
         };
@@ -91,8 +101,7 @@ impl Ledger {
                 Some(calls) => Arc::clone(calls),
                 None => recover::read_batch(&dir, &batch)?,
             };
-            let name = format!("{owner}/{:012}", batch.number);
-            let prepared = Prepared::of(&calls, &name).map_err(|source| LedgerFault::BadRecords { segment: name, source })?;
+            let prepared = prepare(&calls, (owner.as_str(), batch.number))?;
             Ok((calls, prepared))
         };
         blocking(work).await
@@ -188,33 +197,72 @@ impl Ledger {
     }
 }
 
-/// One transaction: the calls, their sums, who made what providers keep, and the money of budgets they move. Answers what
-/// leases did not cover.
+fn prepare(calls: &[Settled], (owner, number): (&str, u64)) -> Result<Prepared, LedgerFault> {
+    let name = format!("{owner}/{number:012}");
+    Prepared::of(calls, &name).map_err(|source| LedgerFault::BadRecords { segment: name, source })
+}
+
+/// What a batch did to what the process has leased.
+#[derive(Debug, Default)]
+struct Written {
+    /// What leases did not cover.
+    uncovered: Vec<(BudgetKey, i64)>,
+    /// What is left of leases of which others took a part.
+    leases: Vec<(BudgetKey, i64)>,
+}
+
+/// One transaction: the calls, their sums, who made what providers keep, and the money of budgets they move. A call in the
+/// background that another process has taken over is that one's to settle, and is left out.
 async fn write(
     catalog: &Catalog,
     writer: Writer<'_>,
     (number, now): (u64, Timestamp),
-    prepared: &Prepared,
-) -> Result<Vec<(BudgetKey, i64)>, LedgerFault> {
-    let (rows, makers) = (&prepared.rows(), &prepared.makers());
+    (calls, prepared): (&[Settled], &Prepared),
+) -> Result<Written, LedgerFault> {
     catalog
         .transact(|mut tx| async move {
             match store::claim_batch(&mut tx, (writer.owner, writer.session), number, now).await? {
                 Claim::Ours => {}
-                Claim::Written => return Ok((tx, Vec::new())),
+                Claim::Written => return Ok((tx, Written::default())),
                 Claim::Lost => return Err(LedgerFault::Usurped),
             }
-            for segment in &prepared.segments {
-                store::insert_segment(&mut tx, segment.clone()).await?;
+            let (lost, kept) = apart(&mut tx, writer.owner, calls, now).await?;
+            if lost.is_empty() {
+                let uncovered = put(&mut tx, writer, prepared).await?;
+                return Ok((tx, Written { uncovered, leases: Vec::new() }));
             }
-            store::add_usage(&mut tx, rows).await?;
-            if let Some(makers) = makers {
-                store::add_makers(&mut tx, makers).await?;
-            }
-            let uncovered = spend(&mut tx, writer, prepared).await?;
-            Ok((tx, uncovered))
+            tracing::warn!(calls = lost.len(), "calls in the background were taken over by others, which settle them");
+            let uncovered = put(&mut tx, writer, &prepare(&kept, (writer.owner, number))?).await?;
+            let leases = leases(&mut tx, writer, &lost).await?;
+            Ok((tx, Written { uncovered, leases }))
         })
         .await
+}
+
+/// The calls that are another's by now, and then, where there are some, the others. Those that are ours are settled from here
+/// on.
+async fn apart(tx: &mut Tx, owner: &str, calls: &[Settled], now: Timestamp) -> Result<(Vec<Settled>, Vec<Settled>), LedgerFault> {
+    let mut lost = HashSet::new();
+    for Settled { record, .. } in calls.iter().filter(|call| call.record.background) {
+        if !store::end_background(tx, owner, record, now).await? {
+            lost.insert(record.id);
+        }
+    }
+    if lost.is_empty() {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    Ok(calls.iter().cloned().partition(|call| lost.contains(&call.record.id)))
+}
+
+async fn put(tx: &mut Tx, writer: Writer<'_>, prepared: &Prepared) -> Result<Vec<(BudgetKey, i64)>, LedgerFault> {
+    for segment in &prepared.segments {
+        store::insert_segment(tx, segment.clone()).await?;
+    }
+    store::add_usage(tx, &prepared.rows()).await?;
+    if let Some(makers) = prepared.makers() {
+        store::add_makers(tx, &makers).await?;
+    }
+    spend(tx, writer, prepared).await
 }
 
 async fn spend(tx: &mut Tx, writer: Writer<'_>, prepared: &Prepared) -> Result<Vec<(BudgetKey, i64)>, LedgerFault> {
@@ -232,4 +280,20 @@ async fn spend(tx: &mut Tx, writer: Writer<'_>, prepared: &Prepared) -> Result<V
         }
     }
     Ok(uncovered)
+}
+
+/// What is left of the leases in which calls had their part that are another's now: they took it along.
+async fn leases(tx: &mut Tx, writer: Writer<'_>, lost: &[Settled]) -> Result<Vec<(BudgetKey, i64)>, LedgerFault> {
+    let mut keys: BTreeSet<BudgetKey> = BTreeSet::new();
+    for Settled { record, .. } in lost.iter().filter(|_| writer.shared) {
+        let book = Book::of(store::budget_limits(tx, record.caller.project).await?);
+        let named = Named::of(&record.caller, record.route.as_deref().unwrap_or(&record.model));
+        keys.extend(book.holding(named.subjects()).filter_map(|holds| BudgetKey::of(&MeterKey::of(&holds, record.at))));
+    }
+    let mut leases = Vec::new();
+    for key in keys {
+        let (fetched, forfeited) = store::leased(tx, writer.owner, &key).await?;
+        leases.push((key, if forfeited { 0 } else { fetched }));
+    }
+    Ok(leases)
 }

@@ -100,6 +100,21 @@ impl Meters {
         self.entry(key).settle(amount, (reserved, used), now);
     }
 
+    /// Sets aside for a call that is under way already. Of a shared limit that has been fetched for it.
+    pub(crate) fn hold(&mut self, key: &MeterKey, (amount, reserved): (i128, i128), now: i64) {
+        match self.entry(key) {
+            Meter::Share(share) => share.hold(reserved, now),
+            meter => meter.take(amount, reserved, now),
+        }
+    }
+
+    /// Hands out no more than was fetched, as the catalog has it.
+    pub(crate) fn correct(&mut self, key: &MeterKey, fetched: i128) {
+        if let Some(Meter::Share(share)) = self.meters.get_mut(key) {
+            share.correct(fetched);
+        }
+    }
+
     fn entry(&mut self, key: &MeterKey) -> &mut Meter {
         let shared = self.shared;
         self.meters.entry(key.clone()).or_insert_with(|| Meter::new(key.metric, shared))

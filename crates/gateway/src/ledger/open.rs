@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use mainspring_catalog::{Catalog, CatalogFault, Engine};
+use mainspring_catalog::{Catalog, Engine};
 use mainspring_kernel::{
     Fault as _, Stop, Timestamp, fault,
     id::{CallId, ProjectId},
@@ -109,22 +109,31 @@ impl Ledger {
         if recovered.damaged > 0 || recovered.torn {
             forget_written(&parts.catalog, &mut recovered).await?;
         }
+        self.forget_adopted(&mut recovered.interrupted).await?;
         let (dir, name) = (parts.journal.clone(), owner.clone());
         let (journal, left) = blocking(move || begin(&dir, &name, recovered)).await?;
         self.state().journal = journal;
         let settled = async {
             self.settle_past().await?;
+            let left = self.with_those_known(left).await?;
             self.reload().await?;
-            if shared { Ok(()) } else { self.remember_minute().await }
+            if !shared {
+                self.remember_minute().await?;
+            }
+            Box::pin(self.hold_again(left)).await
         };
         let settled = settled.await;
         let mut state = self.state();
-        match &settled {
-            Ok(()) => (state.shut, state.left) = (false, left),
-            Err(_) => state.journal = Journal::shut(&parts.journal, owner),
+        match settled {
+            Ok(left) => {
+                (state.shut, state.left) = (false, left);
+                Ok(())
+            }
+            Err(fault) => {
+                state.journal = Journal::shut(&parts.journal, owner);
+                Err(fault)
+            }
         }
-        drop(state);
-        settled
     }
 
     fn is_shut(&self) -> bool {
@@ -135,7 +144,7 @@ impl Ledger {
     async fn wait_for_room(self, stop: Stop) {
         let shared = self.state().meters.shared();
         while stop.sleep(ROOM_PERIOD).await {
-            match self.take_up(shared).await {
+            match Box::pin(self.take_up(shared)).await {
                 Ok(()) => {
                     tracing::info!("there is room on the disk: calls are taken again");
                     self.start();
@@ -159,7 +168,7 @@ impl Ledger {
         }
     }
 
-    /// Writes what was found in the journal, and gives back what the process had fetched of shared limits.
+    /// Writes what was found in the journal.
     async fn settle_past(&self) -> Result<(), LedgerFault> {
         let mut attempt = 1;
         while let Err(fault) = self.flush().await {
@@ -170,15 +179,6 @@ impl Ledger {
         }
         let cleanup = self.state().journal.written(0);
         self.clean(cleanup).await;
-        let owner = self.inner.owner.as_str();
-        self.inner
-            .parts
-            .catalog
-            .transact(|mut tx| async move {
-                store::return_leases(&mut tx, owner).await?;
-                Ok::<_, CatalogFault>((tx, ()))
-            })
-            .await?;
         Ok(())
     }
 

@@ -77,6 +77,19 @@ impl Share {
         }
     }
 
+    /// A call is under way for which so much was fetched.
+    pub(crate) fn hold(&mut self, reserved: i128, now: i64) {
+        self.held += reserved;
+        self.used_at = now;
+    }
+
+    /// So much was fetched and not spent. No more than that is handed out, and no less than nothing is missing: what is on its
+    /// way here at this moment is counted when it comes.
+    pub(crate) fn correct(&mut self, fetched: i128) {
+        let free = fetched - self.held;
+        self.free = self.free.min(free).max(free.min(0));
+    }
+
     pub(super) fn settle(&mut self, (reserved, used): (i128, i128), now: i64) {
         self.held -= reserved;
         self.free += reserved - used;
