@@ -207,21 +207,7 @@ impl Ledger {
             (Arc::clone(&state.book), state.meters.shared())
         };
         let waiting: Vec<Waiting> = left.into_iter().map(|record| Waiting::of(&book, record)).collect();
-        // In the order of their keys, as every process does it.
-        let mut sums: BTreeMap<&MeterKey, i128> = BTreeMap::new();
-        for hold in waiting.iter().filter(|_| shared).flat_map(|waiting| &waiting.holds) {
-            *sums.entry(&hold.key).or_default() += hold.reserved;
-        }
-        let (owner, sums) = (self.inner.owner.as_str(), &sums);
-        // In one transaction: what is set aside must not be another's in between.
-        let holding = self.inner.parts.catalog.transact(|mut tx| async move {
-            store::return_leases(&mut tx, owner).await?;
-            for (key, reserved) in sums {
-                set_aside(&mut tx, owner, key, *reserved).await?;
-            }
-            Ok::<_, CatalogFault>((tx, ()))
-        });
-        Box::pin(holding).await?;
+        self.hold_elsewhere(if shared { &waiting } else { &[] }).await?;
         let clock = self.inner.parts.clock.now();
         let mut state = self.state();
         for waiting in &waiting {
@@ -229,6 +215,24 @@ impl Ledger {
         }
         drop(state);
         Ok(waiting)
+    }
+
+    /// In one transaction: what is set aside must not be another's in between.
+    async fn hold_elsewhere(&self, waiting: &[Waiting]) -> Result<(), LedgerFault> {
+        // In the order of their keys, as every process does it.
+        let mut sums: BTreeMap<&MeterKey, i128> = BTreeMap::new();
+        for hold in waiting.iter().flat_map(|waiting| &waiting.holds) {
+            *sums.entry(&hold.key).or_default() += hold.reserved;
+        }
+        let (owner, sums) = (self.inner.owner.as_str(), &sums);
+        let holding = self.inner.parts.catalog.transact(|mut tx| async move {
+            store::return_leases(&mut tx, owner).await?;
+            for (key, reserved) in sums {
+                set_aside(&mut tx, owner, key, *reserved).await?;
+            }
+            Ok::<_, CatalogFault>((tx, ()))
+        });
+        Ok(Box::pin(holding).await?)
     }
 }
 
