@@ -225,18 +225,15 @@ impl Gateway {
                         return Some(Ended::of(worst, &said, &body));
                     }
                 }
-                Err(fault) if fault.class() == Some(FaultClass::NotFound) => {
+                Err(fault) => {
                     // Whoever deleted it has left word of how it ended.
                     if let Some(ended) = self.word_of(worst).await {
                         return Some(ended);
                     }
-                    unknown += 1;
+                    unknown = if fault.class() == Some(FaultClass::NotFound) { unknown + 1 } else { 0 };
                     if unknown == UNKNOWN {
                         return None;
                     }
-                }
-                Err(fault) => {
-                    unknown = 0;
                     tracing::debug!(%fault, response, "a response in the background could not be read");
                 }
             }

@@ -207,7 +207,7 @@ impl Ledger {
             (Arc::clone(&state.book), state.meters.shared())
         };
         let waiting: Vec<Waiting> = left.into_iter().map(|record| Waiting::of(&book, record)).collect();
-        self.hold_elsewhere(if shared { &waiting } else { &[] }).await?;
+        self.hold_elsewhere(if shared { waiting.as_slice() } else { &[] }).await?;
         let clock = self.inner.parts.clock.now();
         let mut state = self.state();
         for waiting in &waiting {
