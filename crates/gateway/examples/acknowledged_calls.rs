@@ -115,7 +115,7 @@ fn outcome(ledger: &Ledger, who: &Caller, intent: &Intent, tokens: u64) -> CallR
         batch: false,
         response: None,
         account: None,
-        background: false,
+        background: None,
         trace: intent.trace,
     }
 }

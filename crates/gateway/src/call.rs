@@ -337,7 +337,7 @@ fn record(asked: &Asked, id: CallId, at: Timestamp) -> CallRecord {
         batch: request.batch,
         response: None,
         account: None,
-        background: false,
+        background: None,
         trace: request.trace.trace,
     }
 }

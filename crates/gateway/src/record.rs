@@ -124,9 +124,10 @@ pub struct CallRecord {
     /// The account of the provider that keeps it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<Digest>,
-    /// The answer is made while its client is away, and the catalog knows which process waits for it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub background: bool,
+    /// What was set aside for it, where its answer is made while its client is away. Of such a call the catalog knows which
+    /// process waits for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background: Option<Money>,
     pub trace: TraceId,
 }
 

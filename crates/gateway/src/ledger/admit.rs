@@ -170,7 +170,7 @@ fn worst_record(caller: &Caller, intent: &Intent, output: u64, target: Option<&C
         batch: intent.batch,
         response: None,
         account: None,
-        background: false,
+        background: None,
         trace: intent.trace,
     }
 }

@@ -1,10 +1,6 @@
 //! From the journal to the catalog, a batch in a transaction.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use mainspring_catalog::{Catalog, Tx};
 use mainspring_kernel::{Fault as _, Stop, Timestamp, fault};
@@ -12,10 +8,8 @@ use mainspring_kernel::{Fault as _, Stop, Timestamp, fault};
 use super::{
     Ledger,
     batch::{Prepared, Settled},
-    book::{Book, Named},
     fault::LedgerFault,
     journal::{Batch, Cleanup, Sync},
-    meters::MeterKey,
     open::blocking,
     recover,
 };
@@ -77,20 +71,20 @@ impl Ledger {
         let (calls, prepared) = self.make_ready(batch).await?;
         let writer = Writer { owner: &self.inner.owner, session: &self.inner.session, shared };
         let now = self.inner.parts.clock.now();
-        let Written { uncovered, leases } =
-            write(&self.inner.parts.catalog, writer, (number, now), (calls.as_slice(), &prepared)).await?;
+        let writing = write(&self.inner.parts.catalog, writer, (number, now), (calls.as_slice(), &prepared));
+        let Written { uncovered, lost } = Box::pin(writing).await?;
         let cleanup = {
             let mut state = self.state();
             for (key, amount) in uncovered {
                 state.meters.add(&key.meter(), amount.into());
             }
-            for (key, fetched) in leases {
-                state.meters.correct(&key.meter(), fetched.into());
+            for call in lost.iter().filter_map(|place| calls.get(*place)) {
+                state.lose(&call.record);
             }
             state.journal.written(number)
         };
         self.clean(cleanup).await;
-        self.count(&calls);
+        self.count(without(&calls, &lost));
         Ok(calls.len() as u64)
     }
 
@@ -181,17 +175,16 @@ impl Ledger {
         }
     }
 
-    fn count(&self, calls: &[Settled]) {
+    fn count<'c>(&self, calls: impl Iterator<Item = &'c Settled>) {
         let metrics = &self.inner.parts.metrics;
         let mut by_status: BTreeMap<&'static str, u32> = BTreeMap::new();
         for call in calls {
             *by_status.entry(call.record.status.as_str()).or_default() += 1;
         }
-        for (status, count) in by_status {
+        for (&status, &count) in &by_status {
             metrics.add("mainspring_ledger_calls_total", "Calls written to the catalog.", &[("status", status)], count.into());
         }
-        let interrupted = calls.iter().filter(|call| call.record.status == CallStatus::Interrupted).count();
-        if interrupted > 0 {
+        if let Some(interrupted) = by_status.get(CallStatus::Interrupted.as_str()) {
             tracing::warn!(interrupted, "calls were settled with what was set aside for them, since nobody said how they ended");
         }
     }
@@ -202,13 +195,18 @@ fn prepare(calls: &[Settled], (owner, number): (&str, u64)) -> Result<Prepared, 
     Prepared::of(calls, &name).map_err(|source| LedgerFault::BadRecords { segment: name, source })
 }
 
-/// What a batch did to what the process has leased.
-#[derive(Debug, Default)]
+/// What came of a batch.
+#[derive(Debug)]
 struct Written {
     /// What leases did not cover.
     uncovered: Vec<(BudgetKey, i64)>,
-    /// What is left of leases of which others took a part.
-    leases: Vec<(BudgetKey, i64)>,
+    /// The places of calls in it that are another process's by now, and were left out.
+    lost: Vec<usize>,
+}
+
+/// The calls of a batch but those at these places.
+fn without<'c>(calls: &'c [Settled], places: &'c [usize]) -> impl Iterator<Item = &'c Settled> {
+    calls.iter().enumerate().filter(move |(place, _)| !places.contains(place)).map(|(_, call)| call)
 }
 
 /// One transaction: the calls, their sums, who made what providers keep, and the money of budgets they move. A call in the
@@ -221,37 +219,44 @@ async fn write(
 ) -> Result<Written, LedgerFault> {
     catalog
         .transact(|mut tx| async move {
-            match store::claim_batch(&mut tx, (writer.owner, writer.session), number, now).await? {
-                Claim::Ours => {}
-                Claim::Written => return Ok((tx, Written::default())),
+            let settled = match store::claim_batch(&mut tx, (writer.owner, writer.session), number, now).await? {
+                Claim::Ours => Some(now),
+                Claim::Written => None,
                 Claim::Lost => return Err(LedgerFault::Usurped),
+            };
+            let lost = lost(&mut tx, writer.owner, calls, settled).await?;
+            if settled.is_none() {
+                return Ok((tx, Written { uncovered: Vec::new(), lost }));
             }
-            let (lost, kept) = apart(&mut tx, writer.owner, calls, now).await?;
-            if lost.is_empty() {
-                let uncovered = put(&mut tx, writer, prepared).await?;
-                return Ok((tx, Written { uncovered, leases: Vec::new() }));
-            }
-            tracing::warn!(calls = lost.len(), "calls in the background were taken over by others, which settle them");
-            let uncovered = put(&mut tx, writer, &prepare(&kept, (writer.owner, number))?).await?;
-            let leases = leases(&mut tx, writer, &lost).await?;
-            Ok((tx, Written { uncovered, leases }))
+            let uncovered = if lost.is_empty() {
+                put(&mut tx, writer, prepared).await?
+            } else {
+                tracing::warn!(calls = lost.len(), "calls in the background were taken over by others, which settle them");
+                let ours: Vec<Settled> = without(calls, &lost).cloned().collect();
+                put(&mut tx, writer, &prepare(&ours, (writer.owner, number))?).await?
+            };
+            Ok((tx, Written { uncovered, lost }))
         })
         .await
 }
 
-/// The calls that are another's by now, and then, where there are some, the others. Those that are ours are settled from here
-/// on.
-async fn apart(tx: &mut Tx, owner: &str, calls: &[Settled], now: Timestamp) -> Result<(Vec<Settled>, Vec<Settled>), LedgerFault> {
-    let mut lost = HashSet::new();
-    for Settled { record, .. } in calls.iter().filter(|call| call.record.background) {
-        if !store::end_background(tx, owner, record, now).await? {
-            lost.insert(record.id);
+/// Where in a batch the calls are that another process has taken over, or that this one had settled before. Its others in the
+/// background are `settled` from here on; they are already where the batch was written and only the answer was lost.
+async fn lost(tx: &mut Tx, owner: &str, calls: &[Settled], settled: Option<Timestamp>) -> Result<Vec<usize>, LedgerFault> {
+    let mut lost = Vec::new();
+    for (place, Settled { record, .. }) in calls.iter().enumerate() {
+        if record.background.is_none() {
+            continue;
+        }
+        let is_ours = match settled {
+            Some(now) => store::end_background(tx, owner, record, now).await?,
+            None => store::is_own(tx, owner, record.id).await?,
+        };
+        if !is_ours {
+            lost.push(place);
         }
     }
-    if lost.is_empty() {
-        return Ok((Vec::new(), Vec::new()));
-    }
-    Ok(calls.iter().cloned().partition(|call| lost.contains(&call.record.id)))
+    Ok(lost)
 }
 
 async fn put(tx: &mut Tx, writer: Writer<'_>, prepared: &Prepared) -> Result<Vec<(BudgetKey, i64)>, LedgerFault> {
@@ -280,20 +285,4 @@ async fn spend(tx: &mut Tx, writer: Writer<'_>, prepared: &Prepared) -> Result<V
         }
     }
     Ok(uncovered)
-}
-
-/// What is left of the leases in which calls had their part that are another's now: they took it along.
-async fn leases(tx: &mut Tx, writer: Writer<'_>, lost: &[Settled]) -> Result<Vec<(BudgetKey, i64)>, LedgerFault> {
-    let mut keys: BTreeSet<BudgetKey> = BTreeSet::new();
-    for Settled { record, .. } in lost.iter().filter(|_| writer.shared) {
-        let book = Book::of(store::budget_limits(tx, record.caller.project).await?);
-        let named = Named::of(&record.caller, record.route.as_deref().unwrap_or(&record.model));
-        keys.extend(book.holding(named.subjects()).filter_map(|holds| BudgetKey::of(&MeterKey::of(&holds, record.at))));
-    }
-    let mut leases = Vec::new();
-    for key in keys {
-        let (fetched, forfeited) = store::leased(tx, writer.owner, &key).await?;
-        leases.push((key, if forfeited { 0 } else { fetched }));
-    }
-    Ok(leases)
 }

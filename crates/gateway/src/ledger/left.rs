@@ -11,7 +11,7 @@ use std::{
 use http::HeaderMap;
 use mainspring_catalog::{CatalogFault, Tx};
 use mainspring_kernel::{
-    Timestamp, fault,
+    Fault as _, Timestamp, fault,
     id::{CallId, ProjectId},
 };
 
@@ -44,20 +44,9 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// What an answer that takes its time holds: money, and its place among the calls at once.
     fn of(book: &Book, record: CallRecord) -> Self {
         let named = Named::of(&record.caller, record.route.as_deref().unwrap_or(&record.model));
-        let money = i128::from(units(record.cost).unwrap_or(i64::MAX));
-        let mut holds = Vec::new();
-        for holding in book.holding(named.subjects()) {
-            let reserved = match holding.limit.metric {
-                Metric::UsdPerDay | Metric::UsdPerMonth => money,
-                Metric::Concurrent => 1,
-                Metric::RequestsPerMinute | Metric::TokensPerMinute => continue,
-            };
-            let (key, amount) = (MeterKey::of(&holding, record.at), i128::from(holding.limit.amount.units()));
-            holds.push(Hold { key, amount, reserved });
-        }
+        let holds = holds(book, &named, &record);
         Self { record, named, holds }
     }
 
@@ -76,7 +65,7 @@ impl Permit {
         let worst = self.worst_mut();
         (worst.provider, worst.target) = (text(provider), text(target));
         (worst.response, worst.attempts, worst.first_ms) = (response.clone(), *attempts, *first_ms);
-        (worst.account, worst.background) = (*account, true);
+        (worst.account, worst.background) = (*account, Some(worst.cost));
         worst.charges.clone_from(charges);
         let (id, frame) = (worst.id, frames::began(worst));
         let ledger = self.ledger();
@@ -130,61 +119,61 @@ impl Ledger {
         }
         let gone = self.inner.parts.clock.now().minus(GONE_AFTER);
         let mut adopted = Vec::new();
-        for found in store::orphans(&self.inner.parts.catalog, &self.inner.owner, gone, most).await? {
-            match self.adopt_one(found, gone).await {
-                Ok(permit) => adopted.extend(permit),
-                // Those before it are ours already, and have to be waited for.
-                Err(found) => {
-                    tracing::debug!(error = fault::chain(&found), "a call of a process that is gone could not be taken over");
+        for WaitedFor { owner, record } in store::orphans(&self.inner.parts.catalog, &self.inner.owner, gone, most).await? {
+            let book = Arc::clone(&self.state().book);
+            let waiting = Waiting::of(&book, record);
+            let call = waiting.record.id;
+            match self.take_over(&owner, &waiting, gone).await {
+                // Its process is back, or another was first.
+                Ok(false) => {}
+                Ok(true) => {
+                    tracing::info!(%call, from = owner, "a call in the background was taken over from a process that is gone");
+                    adopted.extend(self.wait_again(waiting));
+                }
+                // It may have been taken over all the same: only the answer was lost. Then nobody else waits for it, and if not,
+                // the catalog does not take how it ended from here.
+                Err(found) if found.kind().is_transient() => {
+                    tracing::debug!(%call, error = fault::chain(&found), "whether a call was taken over is not known");
+                    adopted.extend(self.wait_again(waiting));
                     break;
+                }
+                Err(found) => {
+                    tracing::error!(%call, error = fault::chain(&found), "a call of a process that is gone cannot be taken over");
                 }
             }
         }
         Ok(adopted)
     }
 
-    /// Nothing where its process is back, or another was first.
-    async fn adopt_one(&self, found: WaitedFor, gone: Timestamp) -> Result<Option<Permit>, LedgerFault> {
-        let WaitedFor { owner, record } = found;
-        let book = Arc::clone(&self.state().book);
-        let waiting = Waiting::of(&book, record);
-        let (from, to) = (owner.as_str(), self.inner.owner.as_str());
-        let (id, holds) = (waiting.record.id, &waiting.holds);
+    /// Answers whether the call is this process's from here on.
+    async fn take_over(&self, from: &str, waiting: &Waiting, gone: Timestamp) -> Result<bool, LedgerFault> {
+        let between = (from, self.inner.owner.as_str());
         let taking = self.inner.parts.catalog.transact(|mut tx| async move {
-            let ours = store::adopt(&mut tx, id, (from, to), gone).await?;
-            for hold in holds.iter().filter(|_| ours) {
-                match BudgetKey::of(&hold.key) {
-                    Some(budget) => store::move_lease(&mut tx, (from, to), &budget, money(hold.reserved)).await?,
-                    // Of a process that is gone calls at once count no more.
-                    None => set_aside(&mut tx, to, &hold.key, hold.reserved).await?,
+            let ours = store::adopt(&mut tx, waiting.record.id, between, gone).await?;
+            if ours {
+                for Hold { key, reserved, .. } in &waiting.holds {
+                    take_along(&mut tx, between, key, money(*reserved)).await?;
                 }
             }
             Ok::<_, CatalogFault>((tx, ours))
         });
-        if !Box::pin(taking).await? {
-            return Ok(None);
-        }
-        tracing::info!(call = %id, from, "a call in the background was taken over from a process that is gone");
-        let frame = frames::began(&waiting.record);
-        let mut state = self.state();
-        if let Err(error) = state.journal.begin(id, frame) {
-            tracing::error!(%error, "a call that was taken over is known to this process and the catalog only");
-        }
-        state.hold(&waiting.holds, self.inner.parts.clock.now());
-        drop(state);
-        Ok(Some(waiting.permit(self)))
+        Ok(Box::pin(taking).await?)
     }
 
-    /// Of calls that a process left under way, others may have taken some over meanwhile.
-    pub(super) async fn forget_adopted(&self, interrupted: &mut Vec<CallRecord>) -> Result<(), LedgerFault> {
-        let ids: Vec<CallId> = interrupted.iter().filter(|record| record.background).map(|record| record.id).collect();
-        if ids.is_empty() {
-            return Ok(());
+    /// Nothing where this process waits for it already: it was cut off, and nobody settled it meanwhile.
+    fn wait_again(&self, waiting: Waiting) -> Option<Permit> {
+        let (call, frame) = (waiting.record.id, frames::began(&waiting.record));
+        let clock = self.inner.parts.clock.now();
+        let mut state = self.state();
+        if state.journal.is_under_way(call) {
+            return None;
         }
-        let ids = serde_json::to_string(&ids).unwrap_or_else(|_| "[]".to_owned());
-        let strays = store::strays(&self.inner.parts.catalog, &self.inner.owner, &ids).await?;
-        interrupted.retain(|record| !strays.contains(&record.id));
-        Ok(())
+        if let Err(error) = state.journal.begin(call, frame) {
+            tracing::error!(%error, "a call that was taken over is known to this process and the catalog only");
+        }
+        state.hold(&waiting.holds, clock);
+        drop(state);
+        Some(waiting.permit(self))
     }
 
     /// Adds to calls that were left what the catalog knows of them and the journal has lost, or was never told.
@@ -200,47 +189,86 @@ impl Ledger {
         Ok(left)
     }
 
-    /// Sets aside again what was set aside for calls that go on; all else that was fetched of shared limits goes back.
+    /// Sets aside again what was set aside for calls that go on; all else that was fetched of shared limits goes back. Calls
+    /// that others have taken over meanwhile are theirs.
     pub(super) async fn hold_again(&self, left: Vec<CallRecord>) -> Result<Vec<Waiting>, LedgerFault> {
-        let (book, shared) = {
-            let state = self.state();
-            (Arc::clone(&state.book), state.meters.shared())
-        };
-        let waiting: Vec<Waiting> = left.into_iter().map(|record| Waiting::of(&book, record)).collect();
-        self.hold_elsewhere(if shared { waiting.as_slice() } else { &[] }).await?;
+        let book = Arc::clone(&self.state().book);
+        let mut waiting: Vec<Waiting> = left.into_iter().map(|record| Waiting::of(&book, record)).collect();
+        let strays = self.hold_elsewhere(&waiting).await?;
         let clock = self.inner.parts.clock.now();
         let mut state = self.state();
-        for waiting in &waiting {
+        waiting.retain(|waiting| {
+            let call = waiting.record.id;
+            if strays.contains(&call) {
+                state.journal.forget(call);
+                return false;
+            }
             state.hold(&waiting.holds, clock);
-        }
+            true
+        });
         drop(state);
         Ok(waiting)
     }
 
-    /// In one transaction: what is set aside must not be another's in between.
-    async fn hold_elsewhere(&self, waiting: &[Waiting]) -> Result<(), LedgerFault> {
-        // In the order of their keys, as every process does it.
-        let mut sums: BTreeMap<&MeterKey, i128> = BTreeMap::new();
-        for hold in waiting.iter().flat_map(|waiting| &waiting.holds) {
-            *sums.entry(&hold.key).or_default() += hold.reserved;
-        }
-        let (owner, sums) = (self.inner.owner.as_str(), &sums);
+    /// Answers which of the calls are another's, or settled. In one transaction: neither what is set aside nor a call must become
+    /// another's in between.
+    async fn hold_elsewhere(&self, waiting: &[Waiting]) -> Result<HashSet<CallId>, LedgerFault> {
+        let (shared, owner) = (self.state().meters.shared(), self.inner.owner.as_str());
+        let ids: Vec<CallId> = waiting.iter().map(|waiting| waiting.record.id).collect();
+        let ids = ids.as_slice();
         let holding = self.inner.parts.catalog.transact(|mut tx| async move {
+            let strays = store::strays(&mut tx, owner, ids).await?;
             store::return_leases(&mut tx, owner).await?;
-            for (key, reserved) in sums {
-                set_aside(&mut tx, owner, key, *reserved).await?;
+            if shared {
+                for (key, reserved) in together(waiting, &strays) {
+                    set_aside(&mut tx, owner, key, money(reserved)).await?;
+                }
             }
-            Ok::<_, CatalogFault>((tx, ()))
+            Ok::<_, CatalogFault>((tx, strays))
         });
         Ok(Box::pin(holding).await?)
     }
 }
 
+/// What a call whose answer takes its time holds: money, and its place among the calls at once.
+fn holds(book: &Book, named: &Named, record: &CallRecord) -> Vec<Hold> {
+    let money = i128::from(units(record.background.unwrap_or_default()).unwrap_or(i64::MAX));
+    let mut holds = Vec::new();
+    for holding in book.holding(named.subjects()) {
+        let reserved = match holding.limit.metric {
+            Metric::UsdPerDay | Metric::UsdPerMonth => money,
+            Metric::Concurrent => 1,
+            Metric::RequestsPerMinute | Metric::TokensPerMinute => continue,
+        };
+        let (key, amount) = (MeterKey::of(&holding, record.at), i128::from(holding.limit.amount.units()));
+        holds.push(Hold { key, amount, reserved });
+    }
+    holds
+}
+
+/// What calls hold of each limit, but for the strays among them; in the order of the limits' keys, as every process takes them.
+fn together<'w>(waiting: &'w [Waiting], strays: &HashSet<CallId>) -> BTreeMap<&'w MeterKey, i128> {
+    let mut sums: BTreeMap<&MeterKey, i128> = BTreeMap::new();
+    let ours = waiting.iter().filter(|waiting| !strays.contains(&waiting.record.id));
+    for Hold { key, reserved, .. } in ours.flat_map(|waiting| &waiting.holds) {
+        *sums.entry(key).or_default() += reserved;
+    }
+    sums
+}
+
 /// Has a process hold what a call needs of a limit that several share.
-async fn set_aside(tx: &mut Tx, owner: &str, key: &MeterKey, reserved: i128) -> Result<(), CatalogFault> {
+async fn set_aside(tx: &mut Tx, owner: &str, key: &MeterKey, reserved: i64) -> Result<(), CatalogFault> {
     match BudgetKey::of(key) {
-        Some(budget) => store::hold_lease(tx, owner, &budget, money(reserved)).await,
-        None => store::hold_slots(tx, owner, bucket(key), money(reserved)).await,
+        Some(budget) => store::hold_lease(tx, owner, &budget, reserved).await,
+        None => store::hold_slots(tx, owner, bucket(key), reserved).await,
+    }
+}
+
+/// The same with what another process holds for it.
+async fn take_along(tx: &mut Tx, between: (&str, &str), key: &MeterKey, reserved: i64) -> Result<(), CatalogFault> {
+    match BudgetKey::of(key) {
+        Some(budget) => store::move_lease(tx, between, &budget, reserved).await,
+        None => store::move_slots(tx, between, bucket(key), reserved).await,
     }
 }
 
@@ -254,6 +282,18 @@ impl State {
         let now = self.meters.now(clock);
         for Hold { key, amount, reserved } in holds {
             self.meters.hold(key, (*amount, *reserved), now);
+        }
+    }
+
+    /// A call that ended here is another's, who has taken along what was set aside for it. So what its end gave back here is not
+    /// there any more, and what it used here is not paid.
+    pub(super) fn lose(&mut self, record: &CallRecord) {
+        let named = Named::of(&record.caller, record.route.as_deref().unwrap_or(&record.model));
+        let book = Arc::clone(&self.book);
+        let cost = i128::from(units(record.cost).unwrap_or(i64::MAX));
+        for Hold { key, reserved, .. } in holds(&book, &named, record) {
+            let used = if key.metric.span().is_some() { cost } else { 0 };
+            self.meters.add(&key, used - reserved);
         }
     }
 }

@@ -108,13 +108,6 @@ impl Meters {
         }
     }
 
-    /// Hands out no more than was fetched, as the catalog has it.
-    pub(crate) fn correct(&mut self, key: &MeterKey, fetched: i128) {
-        if let Some(Meter::Share(share)) = self.meters.get_mut(key) {
-            share.correct(fetched);
-        }
-    }
-
     fn entry(&mut self, key: &MeterKey) -> &mut Meter {
         let shared = self.shared;
         self.meters.entry(key.clone()).or_insert_with(|| Meter::new(key.metric, shared))
@@ -194,7 +187,8 @@ impl Meters {
         surplus
     }
 
-    /// Gives a share more than it asked for: what could not be given back, or was paid twice.
+    /// Gives a share more than it asked for: what could not be given back, or was paid twice. Less than nothing is taken from
+    /// it, since another has it now.
     pub(crate) fn add(&mut self, key: &MeterKey, amount: i128) {
         if let Some(Meter::Share(share)) = self.meters.get_mut(key) {
             share.add(amount);

@@ -109,7 +109,6 @@ impl Ledger {
         if recovered.damaged > 0 || recovered.torn {
             forget_written(&parts.catalog, &mut recovered).await?;
         }
-        self.forget_adopted(&mut recovered.interrupted).await?;
         let (dir, name) = (parts.journal.clone(), owner.clone());
         let (journal, left) = blocking(move || begin(&dir, &name, recovered)).await?;
         self.state().journal = journal;
@@ -270,7 +269,7 @@ fn begin(dir: &Path, owner: &str, recovered: Recovered) -> Result<(Journal, Vec<
     let fault = |source| LedgerFault::journal(dir, source);
     recover::note_owner(dir, owner).map_err(fault)?;
     let mut journal = Journal::begin_after(dir, owner, past).map_err(fault)?;
-    let (left, interrupted): (Vec<_>, Vec<_>) = interrupted.into_iter().partition(|record| record.response.is_some());
+    let (mut left, interrupted): (Vec<_>, Vec<_>) = interrupted.into_iter().partition(|record| record.response.is_some());
     if !interrupted.is_empty() {
         tracing::warn!(
             calls = interrupted.len(),
@@ -280,7 +279,9 @@ fn begin(dir: &Path, owner: &str, recovered: Recovered) -> Result<(Journal, Vec<
     for record in interrupted {
         journal.end(Settled::new(record)).map_err(fault)?;
     }
-    for record in &left {
+    for record in &mut left {
+        // A version that did not write this down had set aside what they cost at worst, as this one does.
+        record.background.get_or_insert(record.cost);
         journal.begin(record.id, frames::began(record)).map_err(fault)?;
     }
     Ok((journal, left))

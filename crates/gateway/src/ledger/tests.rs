@@ -68,7 +68,7 @@ pub(super) fn record(number: u128) -> CallRecord {
         batch: false,
         response: None,
         account: None,
-        background: false,
+        background: None,
         trace: "0af7651916cd43dd8448eb211c80319c".parse().unwrap(),
     }
 }

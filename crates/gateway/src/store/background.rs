@@ -13,10 +13,12 @@ use crate::record::CallRecord;
 /// Whoever waits for it first, and nobody else.
 const PUT: &str = "INSERT INTO background_call (id, project, response, owner, began, ended, record, said) \
     VALUES ($1, $2, $3, $4, $5, 0, $6, '') ON CONFLICT (id) DO NOTHING RETURNING id";
-/// Also of a call that could not be written down in time: what was sent then may still arrive.
+/// Also of a call that could not be written down in time: what was sent then may still arrive. It ends once: a process that got a
+/// call back which it had settled before may settle it again.
 const END: &str = "INSERT INTO background_call (id, project, response, owner, began, ended, record, said) \
     VALUES ($1, $2, $3, $4, $5, $6, '', '') ON CONFLICT (id) DO UPDATE SET ended = excluded.ended, record = '', said = '' \
-    WHERE background_call.owner = excluded.owner";
+    WHERE background_call.owner = excluded.owner AND background_call.ended = 0";
+const OWNER: &str = "SELECT owner FROM background_call WHERE id = $1";
 const UNDER_WAY: &str = "SELECT owner, record FROM background_call WHERE response = $1 AND project = $2 AND ended = 0 \
     ORDER BY began DESC LIMIT 1";
 const SAY: &str = "UPDATE background_call SET said = $2 WHERE id = $1 AND ended = 0 AND said = '' RETURNING id";
@@ -36,7 +38,7 @@ pub(super) const STRAYS_SQLITE: &str = "SELECT id FROM background_call WHERE id 
 pub(super) const STRAYS_POSTGRES: &str = "SELECT id FROM background_call \
     WHERE id IN (SELECT json_array_elements_text(CAST($1 AS json))) AND (owner <> $2 OR ended > 0)";
 
-pub(super) const STATEMENTS: &[&str] = &[PUT, END, UNDER_WAY, SAY, SAID, OWN, ORPHANS, ADOPT, FORGET];
+pub(super) const STATEMENTS: &[&str] = &[PUT, END, OWNER, UNDER_WAY, SAY, SAID, OWN, ORPHANS, ADOPT, FORGET];
 
 /// A call that somebody waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,11 +57,17 @@ pub(crate) async fn put_background(catalog: &Catalog, owner: &str, record: &Call
     catalog.write(PUT, values).await.map(drop)
 }
 
-/// Writes down that a call was settled; answers whether it was its process that did.
+/// Writes down that a call was settled; answers whether it was its process that did, for the first time.
 pub(crate) async fn end_background(tx: &mut Tx, owner: &str, record: &CallRecord, now: Timestamp) -> Result<bool, CatalogFault> {
     let response = record.response.as_deref().unwrap_or_default();
     let values = params![record.id, record.caller.project, response, owner, record.at, now];
     Ok(tx.execute(END, values).await? > 0)
+}
+
+/// Whether no other process waits for a call, or has settled it.
+pub(crate) async fn is_own(tx: &mut Tx, owner: &str, id: CallId) -> Result<bool, CatalogFault> {
+    let rows = tx.query(OWNER, params![id]).await?;
+    rows.first().map_or(Ok(true), |row| Ok(row.text("owner")? == owner))
 }
 
 /// The call that made a response, while somebody waits for it.
@@ -103,13 +111,17 @@ pub(crate) async fn adopt(
     Ok(tx.execute(ADOPT, params![id, to, from, seen_before]).await? > 0)
 }
 
-/// Of the calls of a list, written as JSON, those that are settled or not this process's any more.
-pub(crate) async fn strays(catalog: &Catalog, owner: &str, ids: &str) -> Result<HashSet<CallId>, CatalogFault> {
-    let statement = match catalog.engine() {
+/// Of some calls those that are settled or not this process's any more.
+pub(crate) async fn strays(tx: &mut Tx, owner: &str, ids: &[CallId]) -> Result<HashSet<CallId>, CatalogFault> {
+    if ids.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let statement = match tx.engine() {
         Engine::Sqlite => STRAYS_SQLITE,
         Engine::Postgres => STRAYS_POSTGRES,
     };
-    catalog.query(statement, params![ids, owner]).await?.iter().map(|row| row.parse("id")).collect()
+    let ids = serde_json::to_string(ids).unwrap_or_else(|_| "[]".to_owned());
+    tx.query(statement, params![ids, owner]).await?.iter().map(|row| row.parse("id")).collect()
 }
 
 /// Answers how many were removed.

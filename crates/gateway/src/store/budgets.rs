@@ -101,22 +101,15 @@ pub(crate) async fn spend(tx: &mut Tx, spend: &Spend, owner: Option<&str>) -> Re
     Ok(amount - less_lease(tx, owner, key, *amount).await?)
 }
 
-/// What an owner has fetched of a budget and not spent, and whether it was given up for it.
-pub(crate) async fn leased(tx: &mut Tx, owner: &str, key: &BudgetKey) -> Result<(i64, bool), CatalogFault> {
-    let BudgetKey { project, kind, subject, span, starts } = key;
-    let lease = params![owner, *project, kind.as_str(), subject, span.as_str(), *starts];
-    match tx.query(LEASED, lease).await?.first() {
-        Some(row) => Ok((row.int("amount")?, row.bool("forfeited")?)),
-        None => Ok((0, false)),
-    }
-}
-
 /// Takes money out of what an owner has fetched; answers how much there was of it.
 pub(super) async fn less_lease(tx: &mut Tx, owner: &str, key: &BudgetKey, amount: i64) -> Result<i64, CatalogFault> {
-    let (leased, forfeited) = leased(tx, owner, key).await?;
+    let BudgetKey { project, kind, subject, span, starts } = key;
+    let lease = params![owner, *project, kind.as_str(), subject, span.as_str(), *starts];
+    let rows = tx.query(LEASED, lease).await?;
+    let Some(row) = rows.first() else { return Ok(0) };
+    let (leased, forfeited) = (row.int("amount")?, row.bool("forfeited")?);
     let covered = leased.min(amount).max(0);
     if covered > 0 {
-        let BudgetKey { project, kind, subject, span, starts } = key;
         let using = params![owner, *project, kind.as_str(), subject, span.as_str(), *starts, covered];
         tx.execute(USE_LEASE, using).await?;
         let of = params![*project, kind.as_str(), subject, span.as_str(), *starts, covered];

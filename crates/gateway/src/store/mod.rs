@@ -19,10 +19,10 @@ use crate::ledger::{
 };
 
 pub(crate) use background::{
-    WaitedFor, adopt, background, end_background, forget_background, orphans, own_background, put_background, said_of_background,
-    say_of_background, strays,
+    WaitedFor, adopt, background, end_background, forget_background, is_own, orphans, own_background, put_background,
+    said_of_background, say_of_background, strays,
 };
-pub(crate) use budgets::{Spend, budgets_now, forget_budgets, leased, recount_budget, spend};
+pub(crate) use budgets::{Spend, budgets_now, forget_budgets, recount_budget, spend};
 pub(crate) use calls::{
     SegmentHead, SegmentRow, Stretch, forget_segments, insert_segment, remove_segment, segments_at, segments_before,
     segments_since, small_hours, small_segments,
@@ -32,7 +32,7 @@ pub use makers::Maker;
 pub(crate) use makers::{MakerKey, MakerRow, add_makers, forget_makers, maker, put_maker};
 pub(crate) use shares::{
     Bucket, forfeit_leases, give_back_lease, give_back_rate, give_back_slots, hold_lease, hold_slots, lease_money, lease_rate,
-    lease_slots, move_lease, return_leases, taken,
+    lease_slots, move_lease, move_slots, return_leases, taken,
 };
 pub(crate) use usage::{UsageSum, add_usage, usage};
 pub(crate) use writers::{Claim, claim_batch, open_writer, seen_writer, writers_seen};

@@ -280,6 +280,17 @@ pub(crate) async fn hold_slots(tx: &mut Tx, owner: &str, bucket: Bucket<'_>, slo
     tx.execute(PUT_SLOTS, params![owner, project, kind.as_str(), subject, slots]).await.map(drop)
 }
 
+/// Has `to` hold calls at once that `from` held, and which are the other's from here on.
+pub(crate) async fn move_slots(
+    tx: &mut Tx,
+    (from, to): (&str, &str),
+    bucket: Bucket<'_>,
+    slots: i64,
+) -> Result<(), CatalogFault> {
+    give_back_slots(tx, from, bucket, slots).await?;
+    hold_slots(tx, to, bucket, slots).await
+}
+
 pub(crate) async fn give_back_slots(tx: &mut Tx, owner: &str, bucket: Bucket<'_>, slots: i64) -> Result<(), CatalogFault> {
     let Bucket { project, kind, subject, .. } = bucket;
     tx.execute(LESS_SLOTS, params![owner, project, kind.as_str(), subject, slots]).await?;

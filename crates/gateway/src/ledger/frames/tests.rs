@@ -38,7 +38,7 @@ fn record(number: u128) -> CallRecord {
         batch: true,
         response: None,
         account: None,
-        background: false,
+        background: None,
         trace: "0af7651916cd43dd8448eb211c80319c".parse().unwrap(),
     }
 }

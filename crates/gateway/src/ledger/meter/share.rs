@@ -83,13 +83,6 @@ impl Share {
         self.used_at = now;
     }
 
-    /// So much was fetched and not spent. No more than that is handed out, and no less than nothing is missing: what is on its
-    /// way here at this moment is counted when it comes.
-    pub(crate) fn correct(&mut self, fetched: i128) {
-        let free = fetched - self.held;
-        self.free = self.free.min(free).max(free.min(0));
-    }
-
     pub(super) fn settle(&mut self, (reserved, used): (i128, i128), now: i64) {
         self.held -= reserved;
         self.free += reserved - used;
@@ -164,7 +157,7 @@ impl Share {
         if self.free < 0 { std::mem::take(&mut self.free) } else { 0 }
     }
 
-    /// Takes back what could not be given back, or what turned out to be paid already.
+    /// Takes back what could not be given back, or what turned out to be paid already; or lets go of what is another's.
     pub(crate) fn add(&mut self, amount: i128) {
         self.free += amount;
     }

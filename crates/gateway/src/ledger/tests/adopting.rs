@@ -18,6 +18,8 @@ on_every_engine!(Catalog: [
     a_call_of_a_process_that_is_gone_is_taken_over_by_one_and_settled_once,
     a_process_that_was_cut_off_leaves_what_it_settled_to_who_has_taken_it_over,
     a_process_that_comes_back_leaves_what_it_settled_to_who_has_taken_it_over,
+    what_was_taken_along_is_not_handed_out_once_more,
+    a_process_takes_back_what_it_still_waits_for_and_settles_it_once,
     over_a_restart_what_was_set_aside_stays_so_for_every_process,
     a_call_that_the_journal_has_lost_goes_on_as_the_catalog_knows_it,
     a_word_about_how_it_ended_is_left_once,
@@ -93,6 +95,7 @@ async fn a_call_of_a_process_that_is_gone_is_taken_over_by_one_and_settled_once(
 async fn a_process_that_was_cut_off_leaves_what_it_settled_to_who_has_taken_it_over(catalog: Catalog) {
     let (room, one, two) = settled_by_both(catalog).await;
     assert_eq!(last(&room, &one).await.0, 2, "what it writes now is not counted once more");
+    assert!(!written(&one).contains("calls_total"), "{}", written(&one));
     once(&room, &two).await;
 }
 
@@ -127,6 +130,59 @@ async fn once(room: &Room, two: &Ledger) {
     let cost = money("0.036");
     assert_eq!(last(room, two).await, (2, cost, cost, Money::ZERO));
     assert_eq!(all_calls(two, room).await.iter().map(|call| call.cost).sum::<Money>(), cost);
+}
+
+/// What metrics say of a process's calls.
+fn written(ledger: &Ledger) -> String {
+    ledger.inner.parts.metrics.render()
+}
+
+async fn what_was_taken_along_is_not_handed_out_once_more(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let (one, two) = (room.process("one").await, room.process("two").await);
+    limited(&room, &[&one, &two]).await;
+    let (permit, other) = (begun(&one, &room, "resp_1").await, admit(&one, &room, 50_000).await.unwrap());
+    room.clock.advance(seconds(61));
+    two.say_alive().await;
+    for permit in two.adopt(9).await.unwrap() {
+        settle(&two, permit, 40_000);
+    }
+    two.flush().await.unwrap();
+    settle(&one, permit, 50_000);
+    // What ends from here on waits while that is written.
+    one.state().journal.close().unwrap();
+    settle(&one, other, 10_000);
+    assert_eq!(last(&room, &one).await.0, 2);
+    assert!(written(&one).contains("mainspring_ledger_calls_total{status=\"ok\"} 1\n"), "{}", written(&one));
+    let cost = money("0.03");
+    assert_eq!(last(&room, &two).await, (2, cost, cost, Money::ZERO), "all is spent or given back");
+}
+
+/// It was cut off, and who took its calls over is gone by now.
+async fn a_process_takes_back_what_it_still_waits_for_and_settles_it_once(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let (one, two) = (room.process("one").await, room.process("two").await);
+    limited(&room, &[&one, &two]).await;
+    let (first, second) = (begun(&one, &room, "resp_1").await, begun(&one, &room, "resp_2").await);
+    room.clock.advance(seconds(61));
+    two.say_alive().await;
+    two.adopt(9).await.unwrap().into_iter().for_each(std::mem::forget);
+    drop(two);
+    // One has ended where the catalog has not heard of it yet.
+    settle(&one, first, 50_000);
+    room.clock.advance(seconds(61));
+    one.say_alive().await;
+    let back = one.adopt(9).await.unwrap();
+    let named: Vec<_> = back.iter().map(|permit| permit.worst().response.as_deref()).collect();
+    assert_eq!(named, [Some("resp_1")], "the other is waited for as it was");
+    for permit in back {
+        settle(&one, permit, 40_000);
+    }
+    settle(&one, second, 20_000);
+    let cost = money("0.042");
+    assert_eq!(last(&room, &one).await, (2, cost, cost, Money::ZERO), "the first word counts");
+    let _places = (admit(&one, &room, 1).await.unwrap(), admit(&one, &room, 1).await.unwrap());
+    assert_eq!(refused(admit(&one, &room, 1).await).metric, Metric::Concurrent, "two, as before");
 }
 
 async fn over_a_restart_what_was_set_aside_stays_so_for_every_process(catalog: Catalog) {
