@@ -226,29 +226,25 @@ impl Gateway {
                     }
                 }
                 Err(fault) => {
+                    tracing::debug!(%fault, response, "a response in the background could not be read");
                     // Whoever deleted it has left word of how it ended.
-                    if let Some(ended) = self.word_of(worst).await {
-                        return Some(ended);
+                    match self.inner.ledger.word_of(worst.id).await {
+                        Ok(word) => {
+                            if let Ok(ended) = serde_json::from_str(&word) {
+                                return Some(ended);
+                            }
+                            unknown = if fault.class() == Some(FaultClass::NotFound) { unknown + 1 } else { 0 };
+                        }
+                        // There may be word.
+                        Err(found) => tracing::debug!(error = fault::chain(&found), "word of a response could not be read"),
                     }
-                    unknown = if fault.class() == Some(FaultClass::NotFound) { unknown + 1 } else { 0 };
                     if unknown == UNKNOWN {
                         return None;
                     }
-                    tracing::debug!(%fault, response, "a response in the background could not be read");
                 }
             }
             if self.inner.reach.clock.now() >= until {
                 return None;
-            }
-        }
-    }
-
-    async fn word_of(&self, worst: &CallRecord) -> Option<Ended> {
-        match self.inner.ledger.word_of(worst.id).await {
-            Ok(word) => serde_json::from_str(&word).ok(),
-            Err(found) => {
-                tracing::debug!(error = fault::chain(&found), "it could not be read how a response ended");
-                None
             }
         }
     }
@@ -267,12 +263,8 @@ impl Gateway {
             return Ok(());
         }
         for about in [About::Read, About::Cancel, About::Read] {
-            let body = match self.told_by(maker, (project, response), about).await {
-                Ok(body) => body,
-                Err(fault) if fault.class() == Some(FaultClass::NotFound) => break,
-                // Not every provider ends one; what it says then is asked once more.
-                Err(_) => continue,
-            };
+            // Not every provider ends one, and one may end by itself meanwhile: so it is asked once more.
+            let Ok(body) = self.told_by(maker, (project, response), about).await else { continue };
             let Some(said) = makers::ended(response, &body) else { continue };
             if let Some(worst) = &worst {
                 let word = serde_json::to_string(&Ended::of(worst, &said, &body)).unwrap_or_default();
