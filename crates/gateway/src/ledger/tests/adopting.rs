@@ -10,7 +10,7 @@ use super::{
     sums,
 };
 use crate::{
-    ledger::{Ledger, Metric, Permit, SubjectKind, UsageBy, journal},
+    ledger::{Ledger, Metric, Permit, SubjectKind, UsageBy, frames, journal},
     record::CallRecord,
 };
 
@@ -22,6 +22,7 @@ on_every_engine!(Catalog: [
     a_process_takes_back_what_it_still_waits_for_and_settles_it_once,
     over_a_restart_what_was_set_aside_stays_so_for_every_process,
     a_call_that_the_journal_has_lost_goes_on_as_the_catalog_knows_it,
+    a_call_that_an_earlier_version_wrote_down_is_one_of_them,
     a_word_about_how_it_ended_is_left_once,
 ]);
 
@@ -232,6 +233,22 @@ async fn a_call_that_the_journal_has_lost_goes_on_as_the_catalog_knows_it(catalo
         assert_eq!(room.account().await, (Money::ZERO, left[0].set_aside()));
         left.into_iter().for_each(Permit::stays_open);
     }
+}
+
+async fn a_call_that_an_earlier_version_wrote_down_is_one_of_them(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let one = room.process("one").await;
+    let permit = begun(&one, &room, "resp_1").await;
+    let before = CallRecord { background: None, ..permit.worst().clone() };
+    one.state().journal.begin(before.id, frames::began(&before)).unwrap();
+    std::mem::forget(permit);
+    drop(one);
+    let again = room.process("one").await;
+    let permit = again.take_left().remove(0);
+    assert_eq!(permit.worst().background, Some(permit.set_aside()));
+    settle(&again, permit, 1);
+    again.flush().await.unwrap();
+    assert_eq!(again.waited_for(room.admin.project, "resp_1").await.unwrap(), None, "and ends as they do");
 }
 
 async fn a_word_about_how_it_ended_is_left_once(catalog: Catalog) {
