@@ -114,6 +114,8 @@ fn outcome(ledger: &Ledger, who: &Caller, intent: &Intent, tokens: u64) -> CallR
         cached: false,
         batch: false,
         response: None,
+        account: None,
+        background: None,
         trace: intent.trace,
     }
 }

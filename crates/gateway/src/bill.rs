@@ -256,6 +256,9 @@ impl Bill {
         let (first, made) = (open.first, open.made.take());
         let record = &mut open.record;
         let response = made.filter(|_| status != CallStatus::Failed).and_then(|made| of_shown(record, made));
+        if response.is_none() {
+            record.account = None;
+        }
         record.response = response;
         record.status = status;
         record.class = fault.and_then(GatewayFault::class);
@@ -321,6 +324,7 @@ impl Drop for Bill {
 fn show(record: &mut CallRecord, target: &Target, named: &str) {
     record.provider = Some(target.provider.name.to_string());
     record.target = Some(target.model(named).to_owned());
+    record.account = Some(target.provider.account);
 }
 
 /// The name of a response, if whoever is shown made it.

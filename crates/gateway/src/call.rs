@@ -336,6 +336,8 @@ fn record(asked: &Asked, id: CallId, at: Timestamp) -> CallRecord {
         cached: false,
         batch: request.batch,
         response: None,
+        account: None,
+        background: None,
         trace: request.trace.trace,
     }
 }

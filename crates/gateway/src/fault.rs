@@ -23,8 +23,8 @@ pub enum GatewayFault {
     /// Told to a client that comes back.
     #[error("nobody took the answer of `{model}`, and its call was ended")]
     NotTaken { model: String },
-    /// Who made a response is not there any more.
-    #[error("response `{response}` was made by provider `{provider}`, which this project does not have any more")]
+    /// Who made a response is not there any more, or is another account now.
+    #[error("response `{response}` was made with an account that provider `{provider}` of this project does not use any more")]
     MakerGone { provider: String, response: String },
     /// What the last target that was tried said.
     #[error(transparent)]

@@ -126,7 +126,9 @@ impl Gateway {
         let KeptRequest { project, response, about, query, headers, trace: _, budget } = request;
         if *about == About::Delete {
             // What is deleted cannot be asked what it used.
-            let _ = timeout_at(budget.deadline(), self.hear_of(*project, response, maker)).await;
+            if let Ok(heard) = timeout_at(budget.deadline(), Box::pin(self.hear_of(*project, response, maker))).await {
+                heard?;
+            }
         }
         let place = Place { project: *project, maker, kept: Kept { about: *about, response, query: query.as_deref() } };
         let said = self.say(place, headers, budget.deadline()).await?;
@@ -150,7 +152,8 @@ impl Gateway {
         let gone = || GatewayFault::MakerGone { provider: maker.provider.clone(), response: kept.response.to_owned() };
         let routes = self.inner.routes.of(project);
         let name = maker.provider.parse::<Name>().map_err(|_| gone())?;
-        let provider = routes.provider(&name).ok_or_else(gone)?;
+        // Of the same name it may be another account now, which made nothing of this.
+        let provider = routes.provider(&name).filter(|provider| provider.account == maker.account).ok_or_else(gone)?;
         // A name that now belongs to what is no server keeps nothing.
         let adapter = adapter(provider.kind()).ok_or_else(gone)?;
         let endpoint = provider.endpoint()?;

@@ -21,6 +21,7 @@ mod background;
 mod begin;
 mod bill;
 mod call;
+mod ended;
 mod flow;
 mod hedge;
 mod here;

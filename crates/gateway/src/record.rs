@@ -121,6 +121,13 @@ pub struct CallRecord {
     /// The name of the response that was made, where its provider keeps it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<String>,
+    /// The account of the provider that keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Digest>,
+    /// What was set aside for it, where its answer is made while its client is away. Of such a call the catalog knows which
+    /// process waits for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background: Option<Money>,
     pub trace: TraceId,
 }
 

@@ -31,6 +31,8 @@ pub(crate) struct Provider {
     pub(crate) name: Name,
     pub(crate) digest: Digest,
     pub(crate) spec: ProviderSpec,
+    /// Which account of which server it is.
+    pub(crate) account: Digest,
     /// Which known server it is, for prices.
     pub(crate) preset: Option<Preset>,
     /// Calls at once, where that is bounded.
@@ -48,7 +50,7 @@ impl Provider {
         credentials: &Credentials,
     ) -> Self {
         let ready = RwLock::new(endpoint(project, &name, &spec, credentials).await);
-        Self { project, name, digest, preset: spec.server(), spec, slots, ready }
+        Self { project, name, digest, preset: spec.server(), account: spec.account(), spec, slots, ready }
     }
 
     pub(crate) const fn kind(&self) -> ProviderKind {

@@ -217,6 +217,20 @@ async fn coheres_own_answer_stays_as_it_is() {
     assert_eq!((sent.status, sent.json()), (200, said), "{}", sent.text);
 }
 
+#[tokio::test]
+async fn an_order_under_two_names_is_handed_on_as_the_one_that_can_be_read() {
+    let (ours, other) = (json!([{"index": 1, "relevance_score": 0.5}]), json!([{"index": 0, "relevance_score": 0.25}]));
+    for (results, data, want) in [(&ours, &other, &ours), (&ours, &json!("above"), &ours), (&Value::Null, &ours, &ours)] {
+        let said = json!({"id": "c1", "results": results, "data": data}).to_string();
+        let server = upstream(Behaviour { body: Some(said.clone()), ..Behaviour::default() });
+        let surface = routed("openai", &server).await;
+        let sent = surface.post("/v2/rerank", &json!({"model": "chat", "query": "x", "documents": ["x", "y"]})).await;
+        assert_eq!((sent.status, &sent.json()["results"]), (200, want), "{said}: {}", sent.text);
+        let sent = surface.post("/v1/rerank", &json!({"model": "chat", "query": "x", "documents": ["x", "y"]})).await;
+        assert_eq!((sent.status, sent.text.as_str()), (200, said.as_str()), "as it came");
+    }
+}
+
 /// Whoever sorts by it would take it for an order of nothing.
 #[tokio::test]
 async fn an_order_that_cannot_be_read_is_the_providers_fault_and_the_next_one_is_asked() {

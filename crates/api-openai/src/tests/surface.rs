@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body_util::BodyExt;
 use mainspring_catalog::{Catalog, params};
 use mainspring_chains::Chains;
-use mainspring_gateway::{Clients, Gateway, Parts};
+use mainspring_gateway::{CallRecord, Clients, Gateway, Live, Parts};
 use mainspring_kernel::{
     Actor, AssetRef, Fault, FrozenClock, Labels, ModelScope, Role, Tasks, Timestamp,
     id::{PrincipalId, ProjectId},
@@ -25,6 +25,7 @@ use mainspring_registry::{Draft, Registry};
 use mainspring_telemetry::Metrics;
 use mainspring_web_kit::{Caller, RequestTag};
 use serde_json::{Value, json};
+use tokio::sync::broadcast::Receiver;
 use tower::ServiceExt;
 
 use crate::{OpenAi, router};
@@ -41,6 +42,16 @@ pub(super) struct Surface {
     registry: Registry,
     pub(super) actor: Actor,
     _journal: tempfile::TempDir,
+}
+
+/// The next call that is settled.
+pub(super) async fn settled(live: &mut Receiver<Live>) -> CallRecord {
+    loop {
+        let told = tokio::time::timeout(Duration::from_secs(60), live.recv()).await.expect("a call is settled");
+        if let Live::Settled(record) = told.unwrap() {
+            return *record;
+        }
+    }
 }
 
 /// An answer as its client has it.

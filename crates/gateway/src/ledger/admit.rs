@@ -169,6 +169,8 @@ fn worst_record(caller: &Caller, intent: &Intent, output: u64, target: Option<&C
         cached: false,
         batch: intent.batch,
         response: None,
+        account: None,
+        background: None,
         trace: intent.trace,
     }
 }

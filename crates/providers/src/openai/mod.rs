@@ -10,7 +10,7 @@ mod extra;
 mod fields;
 mod media;
 mod refusal;
-mod rerank;
+pub mod rerank;
 pub mod responses;
 mod thoughts;
 mod tools;

@@ -1,7 +1,8 @@
 //! From what people write to what can be called.
 
-use mainspring_kernel::{Fault, FaultKind, Name, id::ProjectId};
+use mainspring_kernel::{Digest, Fault, FaultKind, Name, id::ProjectId};
 use secrecy::SecretString;
+use serde_json::json;
 
 use super::{ProviderKind, ProviderSpec};
 use crate::{
@@ -112,6 +113,20 @@ impl ProviderSpec {
             }
             ProviderKind::Azure | ProviderKind::Local => return None,
         })
+    }
+
+    /// Which account at which server is meant: where requests go, and where the keys lie that they go with. It stays the same
+    /// when a key is exchanged where it lies, and says nothing of the key. Headers belong to it, since some choose the account.
+    #[must_use]
+    pub fn account(&self) -> Digest {
+        let written = |key: &Option<CredentialRef>| key.as_ref().map(ToString::to_string);
+        let keys = match (&self.credential, self.usual()) {
+            (None, Some(usual)) => [Some(format!("env:{}", usual.variable)), None, None],
+            _ => [written(&self.credential), written(&self.secret_key), written(&self.session_token)],
+        };
+        let Self { kind, region, headers, .. } = self;
+        let (kind, address) = (kind.as_str(), self.address());
+        Digest::of_json(&json!({"kind": kind, "address": address, "keys": keys, "region": region, "headers": headers}))
     }
 
     /// The usual places are for the usual addresses only: a key of this server's environment is sent to an address that a

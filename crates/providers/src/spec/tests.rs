@@ -284,3 +284,41 @@ async fn requests_of_responses_go_to_servers_that_have_them() {
     assert_eq!(responses_of(json!({ "type": "openai", "base_url": at, "preset": "openai", "responses": false })).await, None);
     refused(json!({ "type": "anthropic", "responses": true }), "responses", "`openai` only");
 }
+
+#[test]
+fn an_account_is_where_requests_go_and_where_their_keys_lie() {
+    let account = |value: Value| spec(value).account();
+    let base = json!({"type": "azure", "base_url": "https://us.openai.azure.com/openai/v1", "credential": "secret:azure"});
+    let with = |name: &str, value: Value| {
+        let mut other = base.clone();
+        other[name] = value;
+        account(other)
+    };
+    let same = [
+        with("base_url", json!("https://us.openai.azure.com/openai/v1/")),
+        with("models", json!(["a"])),
+        with("max_concurrent", json!(3)),
+        with("api_version", json!("2024-10-21")),
+    ];
+    assert!(same.iter().all(|same| *same == account(base.clone())));
+    let mut others = vec![
+        account(base.clone()),
+        with("type", json!("openai")),
+        with("base_url", json!("https://eu.openai.azure.com/openai/v1")),
+        with("credential", json!("secret:other")),
+        with("credential", json!("env:AZURE")),
+        with("headers", json!({"openai-organization": "org-1"})),
+        with("headers", json!({"openai-organization": "org-2"})),
+        account(json!({"type": "openai"})),
+        account(json!({"type": "openai", "preset": "groq"})),
+        account(json!({"type": "anthropic"})),
+        account(json!({"type": "local"})),
+    ];
+    let all = others.len();
+    others.sort();
+    others.dedup();
+    assert_eq!(others.len(), all);
+    // What is not written is as if the usual were.
+    let usual = json!({"type": "openai", "base_url": "https://api.openai.com/v1", "credential": "env:OPENAI_API_KEY"});
+    assert_eq!(account(json!({"type": "openai"})), account(usual));
+}

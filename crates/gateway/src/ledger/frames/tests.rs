@@ -37,6 +37,8 @@ fn record(number: u128) -> CallRecord {
         cached: false,
         batch: true,
         response: None,
+        account: None,
+        background: None,
         trace: "0af7651916cd43dd8448eb211c80319c".parse().unwrap(),
     }
 }
