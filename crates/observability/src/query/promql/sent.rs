@@ -136,7 +136,7 @@ pub(super) async fn there(
     between: (i64, i64),
 ) -> Result<PromListed<BTreeSet<Labels>>, PromFault> {
     let passing = Passing::of(selector)?;
-    let mut listed = PromListed::default();
+    let mut listed: PromListed<BTreeSet<Labels>> = PromListed::default();
     for Meant { name, form, .. } in of.find(selector, between).await? {
         let take = |attributes: &Map<String, Value>| {
             let mut labels = labels(attributes);
