@@ -315,6 +315,8 @@ impl Head {
                 // Paid for, even if nobody can read the rest: by what it says it used, or else by what it is seen to hold.
                 match adapter.usage(attempt.operation(), &bytes) {
                     Some(usage) => attempt.saw(&usage),
+                    // Documents that were ranked have texts, and nobody wrote them.
+                    None if !writes(attempt.operation()) => {}
                     None => attempt.wrote(estimate::streamed_text(&bytes, &["\"text\"", "\"content\""])),
                 }
                 match shape {

@@ -26,7 +26,7 @@ pub enum GatewayFault {
     /// Who made a response is not there any more, or is another account now.
     #[error("response `{response}` was made with an account that provider `{provider}` of this project does not use any more")]
     MakerGone { provider: String, response: String },
-    /// What the last target that was tried said.
+    /// What a target said that was tried.
     #[error(transparent)]
     Upstream(#[from] UpstreamFault),
     /// What a model of this process said.
@@ -54,7 +54,7 @@ impl GatewayFault {
         }
     }
 
-    /// What the fault says of the last target, where one was asked.
+    /// What the fault says of a target, where one was asked.
     #[must_use]
     pub const fn class(&self) -> Option<FaultClass> {
         match self {

@@ -266,6 +266,32 @@ async fn an_answer_that_tells_no_usage_is_paid_by_a_guess_that_says_so() {
     assert_eq!(record.cost, cost(input, 4));
 }
 
+/// Whatever was set aside for it: a server may not keep to what it was allowed.
+#[tokio::test]
+async fn a_whole_answer_that_tells_no_usage_is_paid_by_all_that_was_seen_of_it() {
+    // Pieces of a stream end with a word.
+    let silent = Behaviour { usage: None, chunks: 50, ..Behaviour::saying(&"word ".repeat(5_000)) };
+    let server = upstream(Script::always(silent));
+    let mut room = Room::open().await;
+    let targets = json!([{"provider": "main", "model": "a"}]);
+    room.apply(&[("provider", "main", provider(&server)), ("route", "assistant", route(&targets))]).await;
+    for stream in [false, true] {
+        for allowed in [None, Some(100)] {
+            let mut body = chat("assistant", stream);
+            if let Some(allowed) = allowed {
+                body["max_tokens"] = json!(allowed);
+            }
+            let answered = room.gateway.call(room.request(&body)).await.unwrap();
+            let (_, fault) = drain(answered.body).await;
+            assert!(fault.is_none(), "{fault:?}");
+            let record = room.settled_once().await;
+            let input = guess(&body);
+            assert_eq!((record.status, record.usage.input, record.usage.output), (CallStatus::Ok, input, 5_000), "{body}");
+            assert_eq!((record.usage.output_from, record.cost), (Provenance::Estimated, cost(input, 5_000)), "{body}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_failed_attempt_that_used_tokens_is_paid_too() {
     let mut room = Room::open().await;

@@ -154,6 +154,26 @@ async fn how_it_ended_says_what_it_costs() {
 }
 
 #[tokio::test]
+async fn one_that_says_not_what_it_used_costs_what_is_seen_of_it_and_broken_no_more_than_was_set_aside() {
+    let text = "word ".repeat(5_000);
+    let output = json!([{"type": "message", "content": [{"type": "output_text", "text": text}]}]);
+    for (status, ended, written) in
+        [("completed", CallStatus::Ok, 5_000), ("incomplete", CallStatus::Ok, 5_000), ("failed", CallStatus::Failed, 1_000)]
+    {
+        let made = |status: &str, output: &Value| {
+            let response = json!({"id": "resp_x", "object": "response", "status": status, "output": output});
+            Behaviour { body: Some(response.to_string()), ..Behaviour::default() }
+        };
+        let server = upstream(Script::always(made(status, &output)).then(made("queued", &json!([]))));
+        let mut room = room(&server).await;
+        room.begin(false).await;
+        room.come_back("resp_x", About::Read).await;
+        let record = room.settled_once().await;
+        assert_eq!((record.status, record.usage.output), (ended, written), "{status}");
+    }
+}
+
+#[tokio::test]
 async fn one_that_its_provider_has_lost_costs_what_was_set_aside() {
     let server = upstream(Script::default());
     let mut room = room(&server).await;
