@@ -393,6 +393,8 @@ async fn spans_tell_of_the_call_and_of_each_attempt() {
     assert_eq!(attempts.len(), 2);
     assert_eq!(attempts[0].attributes["error.type"], "upstream-server");
     assert_eq!(attempts[0].attributes["mainspring.fault_class"], "server");
+    assert_eq!(attempts[0].attributes.get("mainspring.usage_from"), None, "nobody told anything");
+    assert_eq!(attempts[1].attributes["mainspring.usage_from"], "reported");
     assert_eq!(attempts[1].attributes["gen_ai.provider.name"], "openai");
     assert_eq!(attempts[1].attributes["gen_ai.usage.output_tokens"], 8);
 }
