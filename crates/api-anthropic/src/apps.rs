@@ -40,10 +40,10 @@ pub(crate) async fn answer(
     let mut question = question(call, target)?;
     asked.tell(&mut question);
     let told = question.told.clone();
-    let refused = |fault: ChainFault| AnthropicError::of(&fault).telling(&told);
     let trace = asked.trace(state);
     let id = format!("msg_{}", &RequestId::new(state.clock.now()).to_string()[4..]);
     let id_of_trace = trace.trace;
+    let refused = |fault: ChainFault| AnthropicError::of(&fault).telling(&told).in_trace(id_of_trace);
     if streamed {
         let stream = state.chains.stream(&asked.actor, question, &trace, budget).await.map_err(refused)?;
         let events = events(stream, Event::Began { id, model }, asked.tag.clone(), told.clone());

@@ -41,7 +41,9 @@ async fn answered(state: &Anthropic, asked: &Asked, operation: Operation) -> Ans
         let id = trace.trace;
         let mut request = asked.request(operation, trace, budget);
         request.peeked.model.clone_from(&called);
-        let answered = state.gateway.call(request).await?;
+        let told = request.told.clone();
+        let answered = state.gateway.call(request).await;
+        let answered = answered.map_err(|fault| AnthropicError::from(fault).telling(&told))?;
         if answered.cache == CacheOutcome::Off {
             asked.wishes.not_kept();
         }

@@ -53,7 +53,8 @@ async fn about(about: About, (State(state), Path(id), RawQuery(query)): Meant, a
         trace,
         budget: asked.budget(&state.openai),
     };
-    let answer = Box::pin(gateway.about(request, &maker)).await?;
+    let answer = Box::pin(gateway.about(request, &maker)).await;
+    let answer = answer.map_err(|fault| OpenAiError::from(fault).in_trace(id_of_trace))?;
     let mut response = match answer.body {
         KeptBody::Whole(bytes) => routed::json_bytes(bytes),
         KeptBody::Events(events) => routed::stream_bytes(events, Operation::Responses, Spent::default()),

@@ -74,11 +74,14 @@ pub(crate) async fn answer(state: &Surface, asked: &Asked, operation: Operation)
         created: state.openai.clock.now().as_seconds(),
         body: asked.body.clone(),
     };
-    let answered = Box::pin(state.openai.gateway.call(request)).await?;
+    let told = request.told.clone();
+    let answered = Box::pin(state.openai.gateway.call(request)).await;
+    let answered = answered.map_err(|fault| OpenAiError::from(fault).telling(&told))?;
     if answered.cache == CacheOutcome::Off {
         asked.wishes.not_kept();
     }
-    Ok(with_trace(response(answered, &wanted)?, id))
+    let response = response(answered, &wanted).map_err(|error| error.in_trace(id))?;
+    Ok(with_trace(response, id))
 }
 
 pub(crate) fn response(mut answered: Answered, wanted: &Wanted) -> Answer<Response> {

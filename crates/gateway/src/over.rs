@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::{StreamExt, future::BoxFuture};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use mainspring_kernel::Money;
-use mainspring_llm::Budget;
+use mainspring_llm::{Budget, Told};
 
 use crate::{
     asked::Asked,
@@ -189,5 +189,6 @@ fn again(asked: &Asked) -> Request {
         cache: CacheWish::Refresh,
         budget: Budget::of(asked.route.spec.timeouts.total.as_duration()),
         batch: request.batch,
+        told: Told::default(),
     }
 }

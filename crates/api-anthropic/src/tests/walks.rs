@@ -82,6 +82,24 @@ async fn a_ping_of_the_provider_reaches_its_client_also_through_a_translation() 
 }
 
 #[tokio::test]
+async fn an_answer_that_is_none_names_its_trace_and_who_was_asked() {
+    let server = upstream(Script::always(Behaviour::status(503)));
+    for kind in ["anthropic", "openai"] {
+        let surface = routed(kind, &server).await;
+        for body in [hello("chat"), streamed(hello("chat"))] {
+            let sent = surface.ask(&body).await;
+            assert!(sent.status >= 500, "{kind}: {} {}", sent.status, sent.text);
+            assert!(sent.header("x-mainspring-trace-id").is_some_and(|id| id.len() == 32), "{kind}: {:?}", sent.headers);
+            assert_eq!(
+                (sent.header("x-mainspring-provider"), sent.header("x-mainspring-attempts")),
+                (Some("main"), Some("1")),
+                "{kind}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn to_a_provider_of_this_dialect_all_goes_as_it_came() {
     let server = upstream(Script::always(Behaviour::saying("Hi there.")));
     let surface = routed("anthropic", &server).await;

@@ -72,6 +72,38 @@ async fn to_a_provider_of_this_dialect_all_goes_as_it_came() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_none_names_its_trace_and_who_was_asked() {
+    let server = upstream(Behaviour::status(503));
+    let surface = routed("openai", &server).await;
+    surface
+        .apply(&[
+            (
+                "prompt",
+                "plain",
+                json!({"parameters": {"question": {}}, "messages": [{"role": "user", "content": "{{ question }}"}]}),
+            ),
+            ("chain", "through", json!({"steps": [{"prompt": {"use": "plain"}}, {"model": {"name": "chat"}}]})),
+            ("app", "through", json!({"chain": "through"})),
+        ])
+        .await;
+    for body in [hello("chat"), streamed(hello("chat")), hello("through"), streamed(hello("through"))] {
+        let sent = surface.ask(&body).await;
+        assert_eq!(sent.status, 503, "{body}: {}", sent.text);
+        assert!(sent.header("x-mainspring-trace-id").is_some_and(|id| id.len() == 32), "{body}: {:?}", sent.headers);
+        assert_eq!(
+            (sent.header("x-mainspring-provider"), sent.header("x-mainspring-attempts")),
+            (Some("main"), Some("1")),
+            "{body}"
+        );
+    }
+    // A model of this process refuses what is too long for it.
+    let long = json!({"model": "plain", "messages": [{"role": "user", "content": "long ".repeat(400)}]});
+    let sent = surface.ask(&long).await;
+    assert_eq!(sent.status, 400, "{}", sent.text);
+    assert!(sent.header("x-mainspring-trace-id").is_some_and(|id| id.len() == 32), "{:?}", sent.headers);
+}
+
+#[tokio::test]
 async fn a_stream_comes_back_as_it_was_sent_and_says_what_it_used_only_when_asked() {
     for kind in ["openai", "anthropic"] {
         let used = Used { input: 100, output: 7, cache_read: 60, cache_write: 0, reasoning: 0 };
