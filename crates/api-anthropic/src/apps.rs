@@ -110,7 +110,7 @@ pub(crate) fn events(
             let events = match event {
                 Some(Ok(event)) => pieces(&mut writer, event, &told),
                 Some(Err(fault)) => {
-                    yield SseEvent::named("error", AnthropicError::of(&fault).on(request).body().to_string());
+                    yield SseEvent::named("error", AnthropicError::of(&fault).ending(&told).on(request).body().to_string());
                     return;
                 }
                 None => written(&mut writer, Event::Ping, None),
@@ -129,6 +129,7 @@ fn pieces(writer: &mut Writer, event: AnswerEvent, told: &Told) -> Vec<SseEvent>
             written(writer, Event::Finished { choice: 0, finish: end(finish), stop_sequence: None }, None)
         }
         AnswerEvent::Done { usage, outcomes } => {
+            told.ending().completes();
             let cost = told.facts().cost;
             let known = outcomes.first().map(|outcome| with_cost(json!(outcome), cost));
             let mut events = written(writer, Event::Usage(tokens(usage)), None);

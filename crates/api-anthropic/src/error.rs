@@ -74,6 +74,12 @@ impl AnthropicError {
         self
     }
 
+    /// As the end of a stream.
+    pub(crate) fn ending(self, told: &Told) -> Self {
+        told.ending().breaks(self.problem.code);
+        self
+    }
+
     /// With the trace that tells the rest.
     pub(crate) fn in_trace(mut self, trace: TraceId) -> Self {
         if let Ok(value) = HeaderValue::from_str(&trace.to_string()) {

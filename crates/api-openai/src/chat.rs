@@ -106,12 +106,13 @@ pub(crate) fn events(
                     if include_usage {
                         yield SseEvent::data(envelope.usage(usage).to_string());
                     }
+                    told.ending().completes();
                     yield SseEvent::data("[DONE]").costing(cost);
                     return;
                 }
                 Err(fault) => {
                     // The status line has gone out; OpenAI's clients read an `error` event as a failure.
-                    yield SseEvent::data(OpenAiError::of(&fault).body().to_string());
+                    yield SseEvent::data(OpenAiError::of(&fault).ending(&told).body().to_string());
                     return;
                 }
             }

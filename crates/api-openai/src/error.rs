@@ -103,6 +103,12 @@ impl OpenAiError {
         self
     }
 
+    /// As the end of a stream.
+    pub(crate) fn ending(self, told: &Told) -> Self {
+        told.ending().breaks(self.problem.code);
+        self
+    }
+
     /// With the trace that tells the rest.
     pub(crate) fn in_trace(mut self, trace: TraceId) -> Self {
         if let Ok(value) = HeaderValue::from_str(&trace.to_string()) {

@@ -60,6 +60,7 @@ async fn about(about: About, (State(state), Path(id), RawQuery(query)): Meant, a
         KeptBody::Events(events) => routed::stream_bytes(events, Operation::Responses, Spent::default()),
     };
     *response.status_mut() = answer.status;
+    response.extensions_mut().insert(answer.ending);
     let headers = response.headers_mut();
     headers.extend(answer.headers);
     for (name, value) in [("x-mainspring-provider", &maker.provider), ("x-mainspring-model", &maker.target)] {

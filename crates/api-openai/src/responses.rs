@@ -153,11 +153,12 @@ pub(crate) fn events(
                     Vec::new()
                 }
                 Ok(AnswerEvent::Done { usage, outcomes }) => {
+                    told.ending().completes();
                     done(&mut writer, (finished, usage), (outcomes.first(), told.facts().cost), &page)
                 }
                 Ok(AnswerEvent::Text { .. } | AnswerEvent::Finished { .. }) => Vec::new(),
                 Err(fault) => {
-                    let error = OpenAiError::of(&fault);
+                    let error = OpenAiError::of(&fault).ending(&told);
                     for event in writer.fail(error.code(), &error.message()) {
                         yield SseEvent::named(event.event, event.data);
                     }

@@ -17,7 +17,7 @@ use mainspring_providers::{
         responses::{self, CustomTools},
     },
 };
-use mainspring_web_kit::{Sse, SseEvent, comment, costing, event_stream};
+use mainspring_web_kit::{Sse, SseEvent, comment, costing, event_stream, with_told};
 use serde_json::{Value, json};
 
 use crate::{
@@ -81,7 +81,7 @@ pub(crate) async fn answer(state: &Surface, asked: &Asked, operation: Operation)
         asked.wishes.not_kept();
     }
     let response = response(answered, &wanted).map_err(|error| error.in_trace(id))?;
-    Ok(with_trace(response, id))
+    Ok(with_trace(with_told(response, &told), id))
 }
 
 pub(crate) fn response(mut answered: Answered, wanted: &Wanted) -> Answer<Response> {

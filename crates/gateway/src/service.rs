@@ -120,7 +120,8 @@ pub struct Request {
     pub budget: Budget,
     /// Runs in a batch: priced so, and with the batch's own concurrency.
     pub batch: bool,
-    /// What is told of it where no answer tells it: of a call that failed, where the rest stands and who was asked.
+    /// What is told of it where no answer tells it: of a call that failed, where the rest stands and who was asked; of a stream,
+    /// how it ended.
     pub told: Told,
 }
 

@@ -1,6 +1,7 @@
 //! From a client's request to its answer, through everything between.
 
 use mainspring_gateway::ledger::Metric;
+use mainspring_llm::End;
 use mainspring_testservers::upstream::{Behaviour, Script, Trouble, Upstream, Used, When, nobody};
 use serde_json::{Value, json};
 
@@ -239,6 +240,11 @@ async fn a_stream_that_fails_says_so_in_its_last_event() {
             assert_eq!((name.as_str(), &data["type"]), ("error", &json!("error")), "{kind} {trouble:?}: {}", sent.text);
             assert!(data["error"]["type"].is_string() && data["error"]["message"].is_string(), "{data}");
             assert!(!events.iter().any(|(name, _)| name == "message_stop"));
+            assert!(
+                matches!(sent.ended, Some(End::Broken(code)) if code.starts_with("upstream-")),
+                "{kind} {trouble:?}: {:?}",
+                sent.ended
+            );
         }
     }
 }
@@ -293,8 +299,10 @@ async fn a_prompt_answers_where_the_gateway_knows_no_such_model() {
         let sent = surface.ask(&hello(model)).await;
         assert_eq!((sent.status, &sent.json()["content"][0]["text"]), (200, &json!("Repeat: Hello.!")), "{model}: {}", sent.text);
         assert_eq!(sent.json()["mainspring"]["trace_id"].as_str(), sent.header("x-mainspring-trace-id"));
-        let stream = surface.ask(&streamed(hello(model))).await.events();
+        let sent = surface.ask(&streamed(hello(model))).await;
+        let stream = sent.events();
         assert_eq!((names(&stream), text_of(&stream)), (WHOLE.to_vec(), "Repeat: Hello.!".to_owned()));
+        assert_eq!(sent.ended, Some(End::Complete), "{model}");
     }
     let mut body = hello("echo");
     body["tools"] = json!([{"name": "f", "input_schema": {"type": "object"}}]);

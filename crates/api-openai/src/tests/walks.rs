@@ -1,5 +1,6 @@
 //! From a client's chat to its answer, through everything between.
 
+use mainspring_llm::End;
 use mainspring_testservers::upstream::{Behaviour, Script, Trouble, Upstream, Used, When};
 use serde_json::{Value, json};
 
@@ -250,6 +251,11 @@ async fn a_stream_that_fails_says_so_in_its_last_event() {
                 sent.text
             );
             assert!(!data.contains(&"[DONE]".to_owned()), "{kind} {trouble:?}");
+            assert!(
+                matches!(sent.ended, Some(End::Broken(code)) if code.starts_with("upstream-")),
+                "{kind} {trouble:?}: {:?}",
+                sent.ended
+            );
         }
     }
 }
