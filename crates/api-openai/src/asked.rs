@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header::HOST};
 use mainspring_gateway::{Caller, Peeked, Read, Request};
 use mainspring_kernel::Actor;
-use mainspring_llm::{Budget, SpanContext, exchange::Dialect};
+use mainspring_llm::{Budget, SpanContext, Told, exchange::Dialect};
 use mainspring_providers::{
     Operation,
     peek::{self, PeekFault},
@@ -123,6 +123,7 @@ impl Asked {
             cache: self.cache(),
             budget,
             batch: self.batch,
+            told: Told::default(),
         })
     }
 

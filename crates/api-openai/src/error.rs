@@ -10,10 +10,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use mainspring_gateway::GatewayFault;
 use mainspring_kernel::{Fault, FaultKind};
-use mainspring_llm::{ModelFault, Told};
+use mainspring_llm::{ModelFault, Told, TraceId};
 use mainspring_providers::{FaultClass, UpstreamFault, peek::PeekFault};
 use mainspring_web_kit::{Caller, Problem, told_headers};
 use serde_json::{Value, json};
+
+use crate::chat::TRACE;
 
 #[derive(Debug)]
 pub(crate) struct OpenAiError {
@@ -98,6 +100,20 @@ impl OpenAiError {
     /// With what is told of the call that was refused.
     pub(crate) fn telling(mut self, told: &Told) -> Self {
         self.headers.extend(told_headers(told));
+        self
+    }
+
+    /// As the end of a stream.
+    pub(crate) fn ending(self, told: &Told) -> Self {
+        told.ending().breaks(self.problem.code);
+        self
+    }
+
+    /// With the trace that tells the rest.
+    pub(crate) fn in_trace(mut self, trace: TraceId) -> Self {
+        if let Ok(value) = HeaderValue::from_str(&trace.to_string()) {
+            self.headers.insert(TRACE, value);
+        }
         self
     }
 

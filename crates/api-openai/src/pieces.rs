@@ -220,7 +220,7 @@ pub(crate) fn events(
                 }
                 Ok(Piece::Used(used)) => add(&mut usage, used),
                 Err(error) => {
-                    yield SseEvent::data(error.body().to_string());
+                    yield SseEvent::data(error.ending(&told).body().to_string());
                     return;
                 }
             }
@@ -228,6 +228,7 @@ pub(crate) fn events(
         if include_usage {
             yield event(Vec::new(), Some(usage));
         }
+        told.ending().completes();
         yield SseEvent::data("[DONE]").costing(told.facts().cost);
     }
 }

@@ -309,6 +309,13 @@ impl Bill {
         self.lock().record.cost
     }
 
+    /// Who was asked last, if anybody was, and how many attempts there were so far.
+    pub(crate) fn asked(&self) -> (Option<(String, String)>, u32) {
+        let open = self.lock();
+        let record = &open.record;
+        (record.provider.clone().zip(record.target.clone()), record.attempts)
+    }
+
     /// So far.
     pub(crate) fn attempts(&self) -> u32 {
         self.lock().record.attempts

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::{StreamExt, stream::BoxStream};
 use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 use mainspring_kernel::{Fault as _, Name, id::ProjectId};
-use mainspring_llm::{Budget, SpanContext, trace::SpanKind};
+use mainspring_llm::{Budget, Ending, SpanContext, trace::SpanKind};
 use mainspring_providers::{About, Endpoint, Incoming, Kept, Patience, UpstreamFault, adapter, sse};
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -46,6 +46,8 @@ pub struct KeptAnswer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: KeptBody,
+    /// Of one that comes in pieces.
+    pub ending: Ending,
 }
 
 pub enum KeptBody {
@@ -135,15 +137,15 @@ impl Gateway {
         let (status, headers) = (said.incoming.status, handed_on(&said.endpoint, &said.incoming.headers));
         let kind = said.incoming.headers.get(CONTENT_TYPE).map(|kind| kind.as_bytes().to_ascii_lowercase());
         if kind.is_some_and(|kind| kind.starts_with(b"text/event-stream")) {
-            let until = said.until;
-            let events = self.inner.desk.streams.hold(said.events(), (maker.model.as_str(), until), None);
-            return Ok(KeptAnswer { status, headers, body: KeptBody::Events(events) });
+            let (until, ending) = (said.until, Ending::default());
+            let events = self.inner.desk.streams.hold(said.events(), (maker.model.as_str(), until), (None, &ending));
+            return Ok(KeptAnswer { status, headers, body: KeptBody::Events(events), ending });
         }
         let body = said.whole().await?;
         if matches!(about, About::Read | About::Cancel) {
             self.inner.background.hear(*project, response, &body);
         }
-        Ok(KeptAnswer { status, headers, body: KeptBody::Whole(body) })
+        Ok(KeptAnswer { status, headers, body: KeptBody::Whole(body), ending: Ending::default() })
     }
 
     /// Sends a request to who keeps a response, and waits for the head of an answer that says yes.

@@ -118,14 +118,21 @@ impl RouteModel {
             cache: CacheWish::AsConfigured,
             budget,
             batch: self.asks.batch,
+            told: Told::default(),
         })
     }
 
     /// Makes a call, and tells what is known of it when its answer begins and when it is complete.
     async fn called(&self, request: Request) -> Result<ChatStream, ModelFault> {
+        let failed = request.told.clone();
         let (answered, bill) = match self.gateway.called(request).await {
             Ok(called) => called,
-            Err(fault) => return Err(self.fault(fault)),
+            Err(fault) => {
+                for (name, value) in failed.facts().headers {
+                    self.asks.told.say(&name, &value);
+                }
+                return Err(self.fault(fault));
+            }
         };
         self.tell(&answered.told());
         let events = match answered.body {

@@ -8,7 +8,7 @@ use http::HeaderMap;
 use mainspring_catalog::Catalog;
 use mainspring_kernel::{Clock, Labels, Money, Tasks, id::CallId};
 use mainspring_llm::{
-    Budget, Models, SpanContext, TokenUsage,
+    Budget, Models, SpanContext, TokenUsage, Told,
     exchange::{Answer, Call, Dialect, EmbedAnswer, EmbedCall, Event, RerankAnswer, RerankCall},
 };
 use mainspring_providers::{
@@ -120,6 +120,9 @@ pub struct Request {
     pub budget: Budget,
     /// Runs in a batch: priced so, and with the batch's own concurrency.
     pub batch: bool,
+    /// What is told of it where no answer tells it: of a call that failed, where the rest stands and who was asked; of a stream,
+    /// how it ended.
+    pub told: Told,
 }
 
 /// What the client wants of the cache, by `x-mainspring-cache` or `cache-control`.

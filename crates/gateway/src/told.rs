@@ -1,9 +1,17 @@
 //! What surfaces of every dialect read from headers and tell in them.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use mainspring_llm::{Told, TraceId};
 
-use crate::service::{Answered, CacheWish};
+use crate::{
+    bill::Bill,
+    service::{Answered, CacheWish},
+};
 
+const PROVIDER: &str = "x-mainspring-provider";
+const MODEL: &str = "x-mainspring-model";
+const ATTEMPTS: &str = "x-mainspring-attempts";
+const TRACE: &str = "x-mainspring-trace-id";
 const CACHE: HeaderName = HeaderName::from_static("x-mainspring-cache");
 
 /// What the body is, is said by whoever writes it.
@@ -36,9 +44,9 @@ impl Answered {
             told.append(name, value.clone());
         }
         let facts = [
-            ("x-mainspring-provider", Some(self.provider.clone())),
-            ("x-mainspring-model", Some(self.target.clone())),
-            ("x-mainspring-attempts", Some(self.attempts.to_string())),
+            (PROVIDER, Some(self.provider.clone())),
+            (MODEL, Some(self.target.clone())),
+            (ATTEMPTS, Some(self.attempts.to_string())),
             ("x-mainspring-cache", Some(self.cache.as_str().to_owned())),
             ("x-mainspring-cost", self.cost.map(|cost| cost.to_string())),
             // Where the numbers come from: the provider, our own count or a guess.
@@ -51,5 +59,17 @@ impl Answered {
             }
         }
         told
+    }
+}
+
+/// Tells of a call that failed where the rest of it stands, and once it was let in, how many attempts there were and who was
+/// asked last.
+pub(crate) fn failed(told: &Told, trace: TraceId, bill: Option<&Bill>) {
+    told.say(TRACE, &trace.to_string());
+    let Some((asked, attempts)) = bill.map(Bill::asked) else { return };
+    told.say(ATTEMPTS, &attempts.to_string());
+    if let Some((provider, target)) = asked {
+        told.say(PROVIDER, &provider);
+        told.say(MODEL, &target);
     }
 }

@@ -3,6 +3,7 @@
 pub mod budget;
 pub mod chat;
 pub mod embed;
+pub mod ending;
 pub mod exchange;
 pub mod fault;
 pub mod models;
@@ -16,6 +17,7 @@ pub mod usage;
 pub use budget::Budget;
 pub use chat::{ChatModel, ChatReply, ChatRequest, ChatStream, Delta, FinishReason, Message, Usage};
 pub use embed::{Embedder, Embedding, TextTokenizer, Tokens};
+pub use ending::{End, Ending};
 pub use fault::ModelFault;
 pub use models::Models;
 pub use rerank::{Reranker, Scored};

@@ -13,6 +13,7 @@ use mainspring_blobs::Blobs;
 use mainspring_gateway::ledger::{Amount, EACH, Metric, NewLimit, SubjectKind};
 use mainspring_jobs::Jobs;
 use mainspring_kernel::{Actor, Fault, FrozenClock, Stop, id::ProjectId};
+use mainspring_llm::TraceId;
 use mainspring_testservers::upstream::{Behaviour, Script};
 use mainspring_web_kit::{BodyWithin, Caller, in_time};
 use proptest::{
@@ -367,6 +368,7 @@ async fn what_our_limits_refuse_is_asked_later_and_what_a_provider_refuses_a_few
     server.script(Script::always(Behaviour::status(429)));
     let busy = ask("main/small").await;
     assert_eq!((busy.status, matches!(busy.again, Some(Again::Busy(_)))), (429, true), "{busy:?}");
+    assert!(busy.request_id.parse::<TraceId>().is_ok(), "a line that failed names its trace too: {busy:?}");
     server.script(Script::always(Behaviour::saying("Hi there.")));
     let metric = Metric::RequestsPerMinute;
     let new =

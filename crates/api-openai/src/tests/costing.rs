@@ -1,5 +1,6 @@
 //! What a stream cost is told in it, whoever answers.
 
+use mainspring_llm::End;
 use mainspring_testservers::upstream::Behaviour;
 use serde_json::{Value, json};
 
@@ -19,6 +20,7 @@ fn told(sent: &Sent, cost: &str, ends: &str) {
     assert_eq!((sent.status, sent.text.matches("mainspring-cost").count()), (200, 1), "{}", sent.text);
     assert!(sent.text.contains(&format!("\n\n{note}{ends}")), "{}", sent.text);
     assert_eq!(sent.header("x-mainspring-cost"), None, "it was not known when the answer began");
+    assert_eq!(sent.ended, Some(End::Complete), "{}", sent.text);
 }
 
 fn asked() -> [(&'static str, Value, &'static str); 3] {
@@ -72,13 +74,16 @@ async fn an_app_says_it_in_what_is_known_of_its_answer() {
     let known: Vec<&Value> = chunks.iter().map(|chunk| &chunk["mainspring"]["cost"]).filter(|cost| !cost.is_null()).collect();
     assert_eq!(known, [&cost], "{}", streamed.text);
     assert!(streamed.text.contains("\n\n: mainspring-cost 0.000007\n\ndata: [DONE]\n\n"), "{}", streamed.text);
+    assert_eq!(streamed.ended, Some(End::Complete));
     let body = json!({"model": "echo", "input": "Hello."});
     assert_eq!(surface.post("/v1/responses", &body).await.json()["mainspring"]["cost"], cost);
     let streamed = surface.post("/v1/responses", &with(body, &json!({"stream": true}))).await;
     assert_eq!(streamed.events().last().unwrap().1["response"]["mainspring"]["cost"], cost, "{}", streamed.text);
+    assert_eq!(streamed.ended, Some(End::Complete));
     // Of several answers together.
     let several = surface.ask(&with(hello("echo"), &json!({"n": 2}))).await.json();
     assert_eq!(several["mainspring"]["cost"], json!("0.000014"), "{several}");
     let raw = surface.post("/v1/completions", &json!({"model": LOCAL, "prompt": "x", "stream": true})).await;
     assert!(raw.text.contains("\n\n: mainspring-cost 0.000007\n\ndata: [DONE]\n\n"), "{}", raw.text);
+    assert_eq!(raw.ended, Some(End::Complete));
 }

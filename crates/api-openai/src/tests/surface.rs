@@ -15,8 +15,8 @@ use mainspring_kernel::{
     id::{PrincipalId, ProjectId},
 };
 use mainspring_llm::{
-    Budget, ChatModel, ChatRequest, ChatStream, Delta, Embedder, Embedding, FinishReason, Message, ModelFault, Models, Reranker,
-    RetrieveRequest, Retriever, Scored, Searched, SpanContext, TextTokenizer, Tokens, Usage,
+    Budget, ChatModel, ChatRequest, ChatStream, Delta, Embedder, Embedding, End, Ending, FinishReason, Message, ModelFault,
+    Models, Reranker, RetrieveRequest, Retriever, Scored, Searched, SpanContext, TextTokenizer, Tokens, Usage,
     embed::{EmbedAs, Embedded},
     trace::NoSink,
 };
@@ -59,6 +59,8 @@ pub(super) struct Sent {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) text: String,
+    /// As the log is told of a stream.
+    pub(super) ended: Option<End>,
 }
 
 impl Sent {
@@ -175,8 +177,10 @@ impl Surface {
         request.extensions_mut().insert(RequestTag("req_7".to_owned()));
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let ending = response.extensions().get::<Ending>().cloned();
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        Sent { status, headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
+        let ended = ending.and_then(|ending| ending.told());
+        Sent { status, headers, text: String::from_utf8(bytes.to_vec()).unwrap(), ended }
     }
 
     pub(super) async fn get(&self, path: &str, headers: &[(&'static str, &'static str)]) -> Sent {

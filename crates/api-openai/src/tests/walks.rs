@@ -1,5 +1,6 @@
 //! From a client's chat to its answer, through everything between.
 
+use mainspring_llm::End;
 use mainspring_testservers::upstream::{Behaviour, Script, Trouble, Upstream, Used, When};
 use serde_json::{Value, json};
 
@@ -69,6 +70,38 @@ async fn to_a_provider_of_this_dialect_all_goes_as_it_came() {
     assert_eq!(String::from_utf8_lossy(&seen[0].body), body.replace("\"chat\"", "\"big\""));
     assert_eq!((seen[0].header("openai-beta"), seen[0].header("x-stainless-lang")), (Some("assistants=v2"), None));
     assert!(!format!("{:?}", seen[0].headers).contains("msk_secret"), "{:?}", seen[0].headers);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_none_names_its_trace_and_who_was_asked() {
+    let server = upstream(Behaviour::status(503));
+    let surface = routed("openai", &server).await;
+    surface
+        .apply(&[
+            (
+                "prompt",
+                "plain",
+                json!({"parameters": {"question": {}}, "messages": [{"role": "user", "content": "{{ question }}"}]}),
+            ),
+            ("chain", "through", json!({"steps": [{"prompt": {"use": "plain"}}, {"model": {"name": "chat"}}]})),
+            ("app", "through", json!({"chain": "through"})),
+        ])
+        .await;
+    for body in [hello("chat"), streamed(hello("chat")), hello("through"), streamed(hello("through"))] {
+        let sent = surface.ask(&body).await;
+        assert_eq!(sent.status, 503, "{body}: {}", sent.text);
+        assert!(sent.header("x-mainspring-trace-id").is_some_and(|id| id.len() == 32), "{body}: {:?}", sent.headers);
+        assert_eq!(
+            (sent.header("x-mainspring-provider"), sent.header("x-mainspring-attempts")),
+            (Some("main"), Some("1")),
+            "{body}"
+        );
+    }
+    // A model of this process refuses what is too long for it.
+    let long = json!({"model": "plain", "messages": [{"role": "user", "content": "long ".repeat(400)}]});
+    let sent = surface.ask(&long).await;
+    assert_eq!(sent.status, 400, "{}", sent.text);
+    assert!(sent.header("x-mainspring-trace-id").is_some_and(|id| id.len() == 32), "{:?}", sent.headers);
 }
 
 #[tokio::test]
@@ -218,6 +251,11 @@ async fn a_stream_that_fails_says_so_in_its_last_event() {
                 sent.text
             );
             assert!(!data.contains(&"[DONE]".to_owned()), "{kind} {trouble:?}");
+            assert!(
+                matches!(sent.ended, Some(End::Broken(code)) if code.starts_with("upstream-")),
+                "{kind} {trouble:?}: {:?}",
+                sent.ended
+            );
         }
     }
 }

@@ -396,6 +396,44 @@ async fn a_moderation_costs_what_a_price_says_and_nothing_where_none_does() {
 }
 
 #[tokio::test]
+async fn a_call_that_failed_tells_where_the_rest_stands_and_who_was_asked() {
+    let room = Room::open().await;
+    let server = upstream(Script::always(Behaviour::status(500)));
+    let spec = json!({
+        "targets": [{"provider": "main", "model": "a"}],
+        "retry": {"attempts": 1, "backoff": "1ms", "max_backoff": "1ms"},
+        "breaker": {"failure_rate": 1.0, "min_attempts": 100_000, "window": "1m", "open_for": "1m", "probes": 1},
+    });
+    room.apply(&[("provider", "main", provider(&server)), ("route", "assistant", spec)]).await;
+    let failed = async |model: &str, stream: bool| {
+        let request = room.request(&chat(model, stream));
+        let (told, trace) = (request.told.clone(), request.trace.trace.to_string());
+        room.gateway.call(request).await.unwrap_err();
+        let mut said = told.facts().headers;
+        said.sort();
+        (said, trace)
+    };
+    let fact = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    for stream in [false, true] {
+        let (said, trace) = failed("assistant", stream).await;
+        let asked = [
+            fact("x-mainspring-attempts", "2"),
+            fact("x-mainspring-model", "a"),
+            fact("x-mainspring-provider", "main"),
+            fact("x-mainspring-trace-id", &trace),
+        ];
+        assert_eq!(said, asked, "{stream}");
+    }
+    assert!(failed("nobody", false).await.0.is_empty(), "it has no trace");
+    let (kind, subject, metric) = (SubjectKind::Project, "*".to_owned(), Metric::RequestsPerMinute);
+    let new = NewLimit { kind, subject, metric, amount: Amount::Count(1) };
+    room.gateway.ledger().set_limit(&room.admin(), new).await.unwrap();
+    failed("assistant", false).await;
+    let (said, trace) = failed("assistant", false).await;
+    assert_eq!(said, [fact("x-mainspring-trace-id", &trace)], "nobody was asked");
+}
+
+#[tokio::test]
 async fn spans_tell_of_the_call_and_of_each_attempt() {
     let mut room = Room::open().await;
     let server = upstream(Script::default().then(Behaviour::status(500)));
@@ -419,6 +457,8 @@ async fn spans_tell_of_the_call_and_of_each_attempt() {
     assert_eq!(attempts.len(), 2);
     assert_eq!(attempts[0].attributes["error.type"], "upstream-server");
     assert_eq!(attempts[0].attributes["mainspring.fault_class"], "server");
+    assert_eq!(attempts[0].attributes.get("mainspring.usage_from"), None, "nobody told anything");
+    assert_eq!(attempts[1].attributes["mainspring.usage_from"], "reported");
     assert_eq!(attempts[1].attributes["gen_ai.provider.name"], "openai");
     assert_eq!(attempts[1].attributes["gen_ai.usage.output_tokens"], 8);
 }

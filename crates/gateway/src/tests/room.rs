@@ -13,7 +13,7 @@ use mainspring_kernel::{
 };
 use mainspring_llm::{
     Budget, ChatModel, ChatRequest, ChatStream, Delta, Embedder, Embedding, EventSink, FinishReason, Message, ModelFault, Models,
-    Span, SpanContext, TextTokenizer, Tokens, Usage,
+    Span, SpanContext, TextTokenizer, Tokens, Told, Usage,
     embed::{EmbedAs, Embedded},
     exchange::{Dialect, Event},
 };
@@ -187,6 +187,7 @@ impl Room {
             cache: CacheWish::AsConfigured,
             budget: Budget::of(Duration::from_secs(60)),
             batch: false,
+            told: Told::default(),
         }
     }
 
