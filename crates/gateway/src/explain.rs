@@ -11,7 +11,7 @@ use crate::{
     asked::Question,
     begins::Manner,
     breaker::Standing,
-    choose::{self, Bar, Order, Picked, Seen, stable_hash},
+    choose::{self, Bar, Order, Picked, Seen, Why, stable_hash},
     cost::Prices,
     estimate::Size,
     record::Caller,
@@ -63,7 +63,7 @@ pub struct ExplainedTarget {
     #[serde(flatten)]
     pub standing: Standing,
     pub in_flight: u32,
-    /// How soon it lately began, in milliseconds, bad moments weighing more.
+    /// How soon it lately began, in milliseconds, bad moments weighing more; absent while nothing of it ever began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub begin_ms: Option<f64>,
     /// What the call would cost there, as far as anyone can tell before it is made.
@@ -95,7 +95,10 @@ pub(crate) fn explain(
         let target = &route.targets[index];
         let Seen { weight, tier, standing, begin_ms, in_flight, .. } = seen[index].clone();
         let on: Vec<&str> = target.spec.on.iter().map(|class| class.as_str()).collect();
-        let why = if on.is_empty() { why } else { format!("{why}; asked only after {}", on.join(", ")) };
+        let mut why = if on.is_empty() { why } else { format!("{why}; asked only after {}", on.join(", ")) };
+        if let Some(lacks) = target.provider.lacks() {
+            why = format!("{why}; cannot be called: {lacks}");
+        }
         ExplainedTarget {
             provider: target.provider.name.to_string(),
             model: target.model(model).to_owned(),
@@ -105,7 +108,7 @@ pub(crate) fn explain(
             weight,
             standing,
             in_flight,
-            begin_ms,
+            begin_ms: begin_ms.filter(|_| target.state.has_begun(manner)),
             cost: prices.cost(target.place(model), &question.guess(), asked.batch).map(|charge| charge.cost),
         }
     };
@@ -113,11 +116,10 @@ pub(crate) fn explain(
     // As a call does it: whose provider is busy comes after everyone else, and is waited for then.
     let (waits, free): (Vec<_>, Vec<_>) = picked.iter().partition(|picked| is_busy(route, picked.index));
     let why = |picked: &Picked| {
-        if is_busy(route, picked.index) {
-            format!("{}; {}, so that it is asked last and waited for", picked.why, Bar::Busy)
-        } else {
-            picked.why.to_string()
-        }
+        // What failures count as is no time at which anything began.
+        let never = matches!(picked.why, Why::Sooner { .. }) && !route.targets[picked.index].state.has_begun(manner);
+        let why = if never { "lately failed before anything began".to_owned() } else { picked.why.to_string() };
+        if is_busy(route, picked.index) { format!("{why}; {}, so that it is asked last and waited for", Bar::Busy) } else { why }
     };
     let in_turn = free.into_iter().chain(waits).enumerate();
     let asked_in_turn = in_turn.map(|(place, picked)| show(picked.index, Some(place), why(picked)));
