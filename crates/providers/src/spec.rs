@@ -48,7 +48,9 @@ pub struct ProviderSpec {
     /// Azure: `2024-10-21`; Anthropic: `2023-06-01`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_version: Option<String>,
-    /// Headers to send along. Not for credentials: specs are shown to everyone in the project.
+    /// Headers to send along. Specs are shown to everyone in the project, so that a value which is a secret is written as the
+    /// place where it lies, as `credential` is: `env:NAME`, `file:/path` or `secret:name`. The credential's own header comes
+    /// before one of the same name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
     /// Models that clients may call as `provider/model` without a route. Absent: any; empty: none.
