@@ -15,7 +15,7 @@ use crate::{
     cost::Prices,
     estimate::Size,
     record::Caller,
-    route::{Choose, Sticky},
+    route::{Cache, CacheMode, Choose, Sticky},
     routes::Route,
 };
 
@@ -45,6 +45,9 @@ pub struct Explanation {
     pub targets: Vec<ExplainedTarget>,
     /// Whether the route keeps answers.
     pub cached: bool,
+    /// And of which calls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<String>,
     pub retries: u32,
     pub hedged: bool,
 }
@@ -131,8 +134,22 @@ pub(crate) fn explain(
         sticky: sticky.map(|(kind, _)| kind),
         targets: asked_in_turn.chain(left_out).collect(),
         cached: route.spec.cache.is_some(),
+        cache: route.spec.cache.as_ref().map(keeps),
         retries: route.spec.retry.attempts,
         hedged: route.spec.hedge.is_some(),
+    }
+}
+
+/// Which answers are kept, and for whom.
+fn keeps(Cache { mode, ttl, sampled, .. }: &Cache) -> String {
+    let which = if *sampled {
+        format!("every answer is kept for {ttl}")
+    } else {
+        format!("an answer is kept for {ttl} where its call has `temperature: 0` or a `seed`; `sampled: true` keeps every one")
+    };
+    match mode {
+        CacheMode::Exact => format!("{which}. It is given again for exactly the same request"),
+        CacheMode::Semantic => format!("{which}. It is given again also for a request that means the same"),
     }
 }
 

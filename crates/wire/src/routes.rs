@@ -105,6 +105,9 @@ pub struct RouteExplanation {
     /// In the order in which they would be asked, then those left out.
     pub targets: Vec<ExplainedTargetView>,
     pub cached: bool,
+    /// Which calls' answers are kept, where the route keeps any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<String>,
     pub retries: u32,
     pub hedged: bool,
 }
