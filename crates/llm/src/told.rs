@@ -12,7 +12,7 @@ pub struct Told(Arc<Mutex<Facts>>);
 pub struct Facts {
     /// Headers for the client; of each name what was said last.
     pub headers: Vec<(String, String)>,
-    /// Of all calls that are complete, together; absent where none is.
+    /// Of all calls that are complete and have a price, together; absent where there is none.
     pub cost: Option<Money>,
 }
 
