@@ -91,6 +91,15 @@ impl ProviderSpec {
         Ok(endpoint)
     }
 
+    /// Where its keys usually lie, of a provider that says nothing of them.
+    pub(crate) fn variables(&self) -> Vec<&'static str> {
+        match self.usual() {
+            Some(_) if self.kind == ProviderKind::Bedrock => AWS.to_vec(),
+            Some(usual) => vec![usual.variable],
+            None => Vec::new(),
+        }
+    }
+
     /// Which known server it is, as the spec says, or its address.
     #[must_use]
     pub fn server(&self) -> Option<Preset> {
