@@ -1,7 +1,7 @@
 //! Applications as text: many manifests in one transaction; and the schemas they follow.
 
 use axum::{Json, extract::State};
-use mainspring_kernel::{Digest, FaultKind, Role};
+use mainspring_kernel::{AssetKind, Digest, FaultKind, Role, id::ProjectId};
 use mainspring_registry::{Action, Change, Draft, Plan, PlannedMove};
 use mainspring_web_kit::{Answer, Body, Caller, Path, Problem};
 use mainspring_wire as wire;
@@ -20,7 +20,7 @@ pub(crate) async fn apply(
     let actor = caller.needs(if body.dry_run { Role::Reader } else { Role::Editor })?;
     let drafts: Vec<Draft> =
         body.manifests.into_iter().enumerate().map(|(index, value)| Draft { origin: origin(index, &value), value }).collect();
-    let plan = if body.dry_run {
+    let mut plan = if body.dry_run {
         rest.registry.plan(actor, &drafts).await?
     } else {
         let unreadable = |_| Problem::new(FaultKind::Invalid, "body-invalid", "`expected` is not the digest of a plan");
@@ -30,7 +30,20 @@ pub(crate) async fn apply(
         rest.gateway.refresh().await;
         plan
     };
+    // By plans alone, whoever may not apply would find out which variables and files this server has.
+    if actor.may(Role::Editor) {
+        warn_of_keys(&rest, actor.project, &drafts, &mut plan).await;
+    }
     Ok(Json(wire::ApplyReply { applied: !body.dry_run, plan: plan.digest().to_string(), changes: planned(plan) }))
+}
+
+/// A key that is not there yet may come later, so it is no reason to refuse.
+async fn warn_of_keys(rest: &Rest, project: ProjectId, drafts: &[Draft], plan: &mut Plan) {
+    for (change, draft) in plan.changes.iter_mut().zip(drafts) {
+        if change.kind == AssetKind::Provider {
+            change.warnings.extend(rest.gateway.lacks(project, &change.name, &draft.value["spec"]).await);
+        }
+    }
 }
 
 /// How to name a manifest in a message: what it says it is, or its place.

@@ -151,7 +151,7 @@ pub(crate) async fn explain(
 }
 
 fn explained(explanation: Explanation) -> wire::RouteExplanation {
-    let Explanation { model, route, choose, sticky: _, targets, cached, retries, hedged } = explanation;
+    let Explanation { model, route, choose, sticky: _, targets, cached, cache, retries, hedged } = explanation;
     let target = |target: ExplainedTarget| wire::ExplainedTargetView {
         provider: target.provider,
         model: target.model,
@@ -165,5 +165,6 @@ fn explained(explanation: Explanation) -> wire::RouteExplanation {
         cost: target.cost.map(|cost| cost.to_string()),
     };
     let choose = choose.as_str().to_owned();
-    wire::RouteExplanation { model, route, choose, targets: targets.into_iter().map(target).collect(), cached, retries, hedged }
+    let targets = targets.into_iter().map(target).collect();
+    wire::RouteExplanation { model, route, choose, targets, cached, cache, retries, hedged }
 }

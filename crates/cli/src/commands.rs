@@ -33,6 +33,7 @@ mod settings;
 mod sql;
 mod tailing;
 mod traces;
+pub(crate) mod tree;
 mod unread;
 
 use std::process::ExitCode;

@@ -1,5 +1,6 @@
 mod following;
 mod guides;
+mod tree;
 
 use std::sync::{Arc, Mutex};
 

@@ -55,12 +55,12 @@ pub(crate) struct Bill {
 pub struct Spent(Weak<Bill>);
 
 impl Spent {
-    /// Nothing before the call is settled, and nothing where an answer says its cost in a header.
+    /// Nothing before the call is settled, where nobody knows the price, and where an answer says its cost in a header.
     #[must_use]
     pub fn cost(&self) -> Option<Money> {
         let bill = self.0.upgrade()?;
         let open = bill.lock();
-        open.is_settled().then_some(open.record.cost)
+        if open.is_settled() { open.record.known_cost() } else { None }
     }
 }
 
@@ -99,7 +99,8 @@ impl Open {
 /// How a call came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Settled {
-    pub(crate) cost: Money,
+    /// Absent where nobody knows the price.
+    pub(crate) cost: Option<Money>,
     pub(crate) usage: TokenUsage,
 }
 
@@ -268,7 +269,7 @@ impl Bill {
         let record = record.clone();
         let span = open.span.take();
         drop(open);
-        let settled = Settled { cost: record.cost, usage: record.usage };
+        let settled = Settled { cost: record.known_cost(), usage: record.usage };
         if let Some(span) = span {
             close(span, &record, fault.map(Fault::code));
         }
@@ -304,9 +305,9 @@ impl Bill {
         self.lock().is_settled()
     }
 
-    /// So far; of a call that is complete, what it cost.
-    pub(crate) fn cost(&self) -> Money {
-        self.lock().record.cost
+    /// So far; of a call that is complete, what it cost. Nothing where nobody knows the price.
+    pub(crate) fn cost(&self) -> Option<Money> {
+        self.lock().record.known_cost()
     }
 
     /// Who was asked last, if anybody was, and how many attempts there were so far.

@@ -151,7 +151,9 @@ impl RouteModel {
             };
             if matches!(delta, Some(Ok(Delta::Done { .. }))) {
                 told.say(USAGE, said.usage.input_from.max(said.usage.output_from).as_str());
-                told.costs(bill.cost());
+                if let Some(cost) = bill.cost() {
+                    told.costs(cost);
+                }
             }
             std::future::ready(delta)
         });

@@ -45,7 +45,6 @@ struct Origin {
 impl Origin {
     fn of(attempt: &Attempt, lost: Vec<String>, mut headers: HeaderMap) -> Self {
         let (provider, target) = attempt.names();
-        // A cost of zero may mean that nobody knows the price.
         if let Some(price) = attempt.price().and_then(|price| HeaderValue::from_str(&price).ok()) {
             headers.insert(PRICE, price);
         }
@@ -105,7 +104,7 @@ impl Over<'_> {
             target,
             attempts: bill.attempts(),
             cache: outcome,
-            cost: settled.map(|settled| settled.cost),
+            cost: settled.and_then(|settled| settled.cost),
             spent: if settled.is_some() { Spent::default() } else { bill.spent() },
             usage: settled.map(|settled| settled.usage).filter(|usage| usage.total() > 0),
             lost,

@@ -144,6 +144,12 @@ impl CallRecord {
         self.charges.iter().map(AttemptCharge::part).chain(own)
     }
 
+    /// Nothing where tokens were used that nobody has a price for: zero would say that they were free.
+    pub(crate) fn known_cost(&self) -> Option<Money> {
+        let unpriced = !self.cached && self.parts().any(|part| part.is_unpriced());
+        (!unpriced).then_some(self.cost)
+    }
+
     /// Says nothing twice: what the target that is shown was paid alone stands in the call's own fields.
     pub(crate) fn conclude(&mut self) {
         let is_shown = |charge: &AttemptCharge| {

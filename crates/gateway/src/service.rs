@@ -145,7 +145,7 @@ pub struct Answered {
     pub target: String,
     pub attempts: u32,
     pub cache: CacheOutcome,
-    /// Of an answer that is whole. Of a stream nobody knows it yet, and `spent` does when it has ended.
+    /// Of an answer that is whole, where its price is known. Of a stream nobody knows it yet, and `spent` does when it has ended.
     pub cost: Option<Money>,
     pub spent: Spent,
     pub usage: Option<TokenUsage>,

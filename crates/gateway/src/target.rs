@@ -78,6 +78,11 @@ impl Provider {
         UpstreamFault { provider, class, status: None, message, said: None, retry_after: None, body: None }
     }
 
+    /// Why it has no endpoint.
+    pub(crate) fn endpoint_fault(&self) -> Option<EndpointFault> {
+        self.ready().err()
+    }
+
     fn ready(&self) -> Result<Arc<Endpoint>, EndpointFault> {
         self.ready.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -191,6 +196,11 @@ impl TargetState {
     pub(crate) fn look(&self, manner: Manner, now: Instant) -> (Standing, Option<f64>) {
         let inner = self.lock();
         (inner.breaker.standing(now), inner.health.begin_ms(manner, now))
+    }
+
+    /// Whether an answer that comes so ever began, and not only failed before.
+    pub(crate) fn has_begun(&self, manner: Manner) -> bool {
+        self.lock().health.has_begun(manner)
     }
 
     /// What an answer used that was made in the background.

@@ -11,6 +11,7 @@ mod choosing;
 mod deciding;
 mod hedging;
 mod kept;
+mod lacking;
 mod limits;
 mod live;
 mod local;

@@ -17,7 +17,7 @@ pub struct Told {
 pub struct Facts {
     /// Headers for the client; of each name what was said last.
     pub headers: Vec<(String, String)>,
-    /// Of all calls that are complete, together; absent where none is.
+    /// Of all calls that are complete and have a price, together; absent where there is none.
     pub cost: Option<Money>,
 }
 

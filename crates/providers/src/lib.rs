@@ -21,7 +21,7 @@ pub mod translation;
 pub use credential::{Allowed, CredentialFault, CredentialRef, Credentials, SecretSource};
 pub use fault::{FaultClass, UpstreamFault};
 pub use kind::descriptor;
-pub use preset::{Habits, Known, Preset};
+pub use preset::{Habits, Known, Preset, providers};
 pub use seam::{About, Adapter, Encoded, Endpoint, Events, Kept, Lost, Operation, Outgoing, adapter};
 pub use socket::{Incoming, NotDialled, Patience, Socket, SocketConfig, SocketFault};
 pub use spec::{EndpointFault, ProviderKind, ProviderSpec};

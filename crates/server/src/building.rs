@@ -200,6 +200,7 @@ impl Building {
             batches: batches.clone(),
             alerts: alerts.clone(),
             monitors: monitors.clone(),
+            gateway: gateway.clone(),
             repaired: repaired.into(),
         };
         let answer_deadline = config.server.answer_timeout.0;

@@ -136,7 +136,8 @@ pub struct PlannedChange {
     /// What changes, as a unified diff of YAML.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diff: Option<String>,
-    /// What may be meant otherwise, and keeps nothing from being applied: a monitor that tells a receiver which does not exist.
+    /// What may be meant otherwise, and keeps nothing from being applied: a monitor that tells a receiver which does not exist,
+    /// a provider whose key is not where its spec says.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }

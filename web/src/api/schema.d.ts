@@ -5153,6 +5153,8 @@ export interface components {
             /** @description In the order in which they would be asked, then those left out. */
             targets: components["schemas"]["ExplainedTargetView"][];
             cached: boolean;
+            /** @description Which calls' answers are kept, where the route keeps any. */
+            cache?: string | null;
             /** Format: int32 */
             retries: number;
             hedged: boolean;

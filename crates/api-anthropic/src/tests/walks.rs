@@ -115,7 +115,8 @@ async fn to_a_provider_of_this_dialect_all_goes_as_it_came() {
     assert_eq!((sent.status, sent.json()["content"][0]["text"].as_str()), (200, Some("Hi there.")));
     assert_eq!((sent.header("x-mainspring-provider"), sent.header("x-mainspring-model")), (Some("main"), Some("big")));
     assert_eq!((sent.header("x-mainspring-attempts"), sent.header("x-mainspring-cache")), (Some("1"), Some("off")));
-    assert!(sent.header("x-mainspring-cost").is_some() && sent.header("x-mainspring-trace-id").is_some_and(|id| id.len() == 32));
+    assert!(sent.header("x-mainspring-trace-id").is_some_and(|id| id.len() == 32));
+    assert_eq!((sent.header("x-mainspring-cost"), sent.header("x-mainspring-price")), (None, Some("unknown")));
     assert_eq!(sent.header("request-id"), Some("req_7"));
     let seen = server.seen();
     assert_eq!((seen.len(), seen[0].path.as_str()), (1, "/v1/messages"));

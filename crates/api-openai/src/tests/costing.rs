@@ -49,6 +49,22 @@ async fn a_stream_says_before_its_last_event_what_it_cost() {
 }
 
 #[tokio::test]
+async fn what_nobody_has_a_price_for_has_no_cost() {
+    for kind in ["openai", "anthropic"] {
+        let server = upstream(Behaviour::default());
+        let surface = routed(kind, &server).await;
+        for (path, body, _) in asked() {
+            let streamed = surface.post(path, &with(body.clone(), &json!({"stream": true}))).await;
+            assert!(!streamed.text.contains("mainspring-cost"), "{kind} {path}: {}", streamed.text);
+            for sent in [streamed, surface.post(path, &body).await] {
+                let told = (sent.status, sent.header("x-mainspring-price"), sent.header("x-mainspring-cost"));
+                assert_eq!(told, (200, Some("unknown"), None), "{kind} {path}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_stream_of_responses_that_passes_through_says_it_too() {
     let server = upstream(Behaviour::default());
     let surface = Surface::open().await;

@@ -67,8 +67,9 @@ async fn explain(session: &Session, asked: &wire::ExplainRequest) -> anyhow::Res
         output::json(&found);
         return Ok(());
     }
-    let wire::RouteExplanation { model, route, choose, retries, .. } = &found;
+    let wire::RouteExplanation { model, route, choose, cache, retries, .. } = &found;
     line(&format!("`{model}` goes by {route}, chosen by {choose}, {retries} retries"));
+    line(&format!("cache: {}", cache.as_deref().unwrap_or("the route keeps no answers")));
     let rows = found.targets.iter().map(|target| {
         vec![
             target.place.map_or_else(|| "-".to_owned(), |place| place.to_string()),

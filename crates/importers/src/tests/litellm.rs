@@ -346,6 +346,16 @@ fn one_key_in_two_places_is_one_variable_and_headers_with_secrets_are_left_out()
 }
 
 #[test]
+fn a_header_from_a_variable_stays_one_and_no_value_becomes_one() {
+    let imported = one("model: openai/m, api_key: os.environ/K, organization: os.environ/ORG, \
+         extra_headers: {X-Portal-Token: os.environ/PORTAL, x-tags: 'env:PATH', x-team: red}");
+    let headers = json!({"openai-organization": "env:ORG", "x-portal-token": "env:PORTAL", "x-team": "red"});
+    assert_eq!(provider(&imported, "openai")["headers"], headers);
+    says(&imported.report.missing, "x-tags", "a secret");
+    assert!(imported.report.variables.iter().any(|variable| variable.name == "PORTAL"));
+}
+
+#[test]
 fn a_file_of_something_else_is_refused_without_a_word_of_it() {
     for (text, code) in [
         ("{", "import-unreadable"),

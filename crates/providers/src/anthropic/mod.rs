@@ -119,6 +119,7 @@ impl Adapter for Anthropic {
     }
 
     fn authorize(&self, endpoint: &Endpoint, outgoing: &mut Outgoing, _: Timestamp) -> Result<(), UpstreamFault> {
+        endpoint.add_secret_headers(outgoing)?;
         let headers = &mut outgoing.headers;
         if !headers.contains_key(&VERSION_HEADER) {
             let version = endpoint.api_version.as_deref().unwrap_or(VERSION);

@@ -106,6 +106,7 @@ impl Adapter for OpenAi {
     }
 
     fn authorize(&self, endpoint: &Endpoint, outgoing: &mut Outgoing, _: Timestamp) -> Result<(), UpstreamFault> {
+        endpoint.add_secret_headers(outgoing)?;
         address::authorize(endpoint, self.azure, outgoing)
     }
 }

@@ -123,6 +123,33 @@ fn headers_carry_no_credentials_and_nothing_of_the_connection() {
 }
 
 #[test]
+fn a_header_with_a_secret_says_where_it_lies() {
+    for value in ["env:PORTAL_TOKEN", "secret:portal", "file:/run/secrets/portal"] {
+        for name in ["x-portal-token", "authorization", "api-key", "x-team"] {
+            fits(json!({ "type": "openai", "headers": { name: value } }));
+        }
+        refused(json!({ "type": "openai", "headers": { "host": value } }), "headers.host", "belongs to the connection");
+        refused(json!({ "type": "local", "headers": { "x-team": value } }), "headers", "servers only");
+    }
+    for name in ["x-my-api-key", "Ocp-Apim-Subscription-Key", "X_Auth", "x-portal-token", "portal-secret", "password", "x-apikey"]
+    {
+        let value = json!({ "type": "openai", "headers": { name: "hunter2" } });
+        refused(value.clone(), &format!("headers.{name}"), "write where the value lies, as `env:NAME`");
+        assert!(!problems(&value)[0].contains("hunter2"));
+    }
+    for name in ["x-monkey", "openai-organization", "x-author", "anthropic-beta"] {
+        fits(json!({ "type": "openai", "headers": { name: "hunter2" } }));
+    }
+    // What begins as a reference and is none is no value.
+    for (value, says) in [("env:MY-TOKEN", "letters, digits and underscores"), ("file:key", "begins with a slash")] {
+        refused(json!({ "type": "openai", "headers": { "x-team": value } }), "headers.x-team", says);
+    }
+    let key = json!({ "type": "openai", "headers": { "x-team": "env:sk-live-4f9a1c77d0e84b6e9b1d" } });
+    refused(key.clone(), "headers.x-team", "looks like a key itself");
+    assert!(!problems(&key)[0].contains("4f9a"));
+}
+
+#[test]
 fn everything_that_is_wrong_is_said_at_once() {
     let found = problems(&json!({ "type": "bedrock", "base_url": "x", "headers": { "cookie": "a" }, "max_concurrent": 0 }));
     let places: Vec<&str> = found.iter().filter_map(|problem| problem.split(':').next()).collect();
@@ -216,6 +243,22 @@ async fn a_key_that_is_not_there_is_named_by_its_place() {
     assert_eq!(fault.hint().unwrap(), "start the server with `MISTRAL_API_KEY` in its environment");
     let fault = endpoint(json!({ "type": "local" })).await.unwrap_err();
     assert_eq!(fault.code(), "provider-no-address");
+}
+
+#[tokio::test]
+async fn headers_take_their_values_from_where_keys_lie() {
+    let with = |value: &str| {
+        let headers = json!({ "x-portal-token": value, "x-team": "red" });
+        endpoint(json!({ "type": "openai", "base_url": "https://proxy.example/v1", "headers": headers }))
+    };
+    let found = with("env:MINE").await.unwrap();
+    let secret: Vec<_> = found.secret_headers.iter().map(|(name, value)| (name.as_str(), value.expose_secret())).collect();
+    let plain: Vec<_> = found.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!((secret, plain), (vec![("x-portal-token", "of MINE")], vec![("x-team", "red")]));
+    assert!(!format!("{found:?}").contains("of MINE"));
+    let fault = with("env:NOT_SET").await.unwrap_err();
+    let says = "`headers.x-portal-token` of provider `there`: the server's environment has no variable `NOT_SET`";
+    assert_eq!((fault.to_string().as_str(), fault.code()), (says, "credential-no-variable"));
 }
 
 #[tokio::test]
