@@ -1,7 +1,7 @@
 //! Removing documents from everywhere: rows, indexes, tagged states, texts, catalog. What was to be removed
 //! is written down first, so a forgetting that is broken off is taken up again at the next start.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, iter::once, sync::Arc, time::Duration};
 
 use mainspring_kernel::{Actor, Digest, Fault as _, Id, IdKind, Name, Timestamp, id::ProjectId};
 use mainspring_lake::{LakeFault, LakeVersion, Table, UpkeepPolicy};
@@ -11,12 +11,13 @@ use serde_json::json;
 
 use crate::{
     fault::KnowledgeFault,
+    gone::{self, Former, Means, Stone},
     ingest::{Hold, patiently},
     kept,
-    model::{Document, DocumentId, DocumentStatus, KnowledgeKey},
+    model::{DocumentId, KnowledgeKey},
     service::Inner,
-    store::{self, document, held},
-    table,
+    store::{self, TableState, document, gone_document, held},
+    table, upkeep,
 };
 
 #[derive(Debug)]
@@ -28,8 +29,9 @@ impl IdKind for ReceiptKind {
 /// What is to be forgotten.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ForgetRequest {
+    /// Also those that are gone from their source. One that was moved goes wherever it is, and under every id it had.
     pub documents: Vec<DocumentId>,
-    /// Everything that came from this source.
+    /// Everything that came from this source, also what is gone from it.
     pub source: Option<String>,
     /// Leave no tombstones: the next ingestion may take the documents in again.
     pub readmit: bool,
@@ -39,6 +41,12 @@ pub struct ForgetRequest {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Wanted {
     pub documents: Vec<DocumentId>,
+    /// What these were before they were moved.
+    #[serde(default)]
+    pub former: Vec<Former>,
+    /// Buried with what is written down here.
+    #[serde(skip)]
+    pub stones: Vec<Stone>,
     pub texts: Vec<Digest>,
     pub not_found: Vec<DocumentId>,
     pub readmit: bool,
@@ -76,14 +84,60 @@ impl SoFar {
 
 impl Wanted {
     /// Adds a document with the texts it has and had; false where there is none that the actor may see.
-    async fn takes(&mut self, inner: &Inner, actor: &Actor, key: &KnowledgeKey, id: &DocumentId) -> Result<bool, KnowledgeFault> {
-        let found = document::get(&inner.catalog, key, None, id).await?;
-        let seen = |found: &Document| found.status != DocumentStatus::Forgotten && actor.labels.may_see(&found.labels);
-        let Some(found) = found.filter(seen) else { return Ok(false) };
-        self.texts.extend(found.parsed);
-        self.texts.extend(document::released_by(&inner.catalog, id).await?);
-        self.documents.push(id.clone());
+    async fn takes(
+        &mut self,
+        inner: &Inner,
+        actor: &Actor,
+        key: &KnowledgeKey,
+        meant: (&DocumentId, Means),
+    ) -> Result<bool, KnowledgeFault> {
+        let Some(found) = gone::find(inner, actor, key, meant).await? else { return Ok(false) };
+        self.documents.push(found.document);
+        self.texts.extend(found.texts);
+        self.former.extend(found.former);
+        self.stones.extend(found.stones);
         Ok(true)
+    }
+
+    /// One document may have been named by several of its ids.
+    fn sort(&mut self) {
+        self.documents.sort_unstable();
+        self.documents.dedup();
+        self.former.sort_by(|a, b| (&a.document, b.gone).cmp(&(&b.document, a.gone)));
+        self.former.dedup_by(|a, b| a.document == b.document);
+        self.former.retain(|former| self.documents.binary_search(&former.document).is_err());
+    }
+
+    /// Every id that they have or had.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &DocumentId> {
+        self.documents.iter().chain(self.former.iter().map(|former| &former.document))
+    }
+
+    /// Ids that are nobody else's: whatever has one goes.
+    fn whole(&self) -> impl Iterator<Item = &DocumentId> {
+        self.documents.iter().chain(self.former.iter().filter(|former| !former.outlived).map(|former| &former.document))
+    }
+
+    /// Ids that another document has by now, in a state that was begun before they were gone: it is not that one's yet.
+    fn outlived_in(&self, made: Option<Timestamp>) -> Vec<DocumentId> {
+        let outlived = self.former.iter().filter(|former| former.outlived);
+        outlived.filter(|former| made.is_none_or(|made| made <= former.gone)).map(|former| former.document.clone()).collect()
+    }
+
+    /// Every id of the document that has this one, or had it.
+    fn ids_of(&self, id: &DocumentId) -> BTreeSet<DocumentId> {
+        let mut same = BTreeSet::from([id.clone()]);
+        loop {
+            let before = same.len();
+            for Former { document, became, .. } in &self.former {
+                if same.contains(document) || same.contains(became) {
+                    same.extend([document.clone(), became.clone()]);
+                }
+            }
+            if same.len() == before {
+                return same;
+            }
+        }
     }
 }
 
@@ -127,6 +181,9 @@ pub struct Receipt {
     pub started: Timestamp,
     pub finished: Timestamp,
     pub documents: Vec<DocumentId>,
+    /// Ids that these had before they were moved: what was theirs is gone too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former: Vec<DocumentId>,
     pub not_found: Vec<DocumentId>,
     pub rows: Vec<RemovedRows>,
     /// Texts removed; one that another document shares stays, and is counted in `shared_texts`.
@@ -147,6 +204,7 @@ pub struct Receipt {
 pub struct Forgotten {
     pub receipt: String,
     pub project: ProjectId,
+    /// With the ids they had before they were moved.
     pub documents: Vec<DocumentId>,
 }
 
@@ -185,6 +243,8 @@ async fn wanted(inner: &Inner, actor: &Actor, key: &KnowledgeKey, request: &Forg
     }
     let mut wanted = Wanted {
         documents: Vec::new(),
+        former: Vec::new(),
+        stones: Vec::new(),
         texts: Vec::new(),
         not_found: Vec::new(),
         readmit: request.readmit,
@@ -193,21 +253,23 @@ async fn wanted(inner: &Inner, actor: &Actor, key: &KnowledgeKey, request: &Forg
     };
     let mut ids: BTreeSet<DocumentId> = request.documents.iter().cloned().collect();
     for id in &ids {
-        if !wanted.takes(inner, actor, key, id).await? {
+        if !wanted.takes(inner, actor, key, (id, Means::Moved)).await? {
             wanted.not_found.push(id.clone());
         }
     }
     if let Some(source) = &request.source {
         let mut any = false;
-        for id in document::ids_of_source(&inner.catalog, key, source).await? {
+        let there = document::ids_of_source(&inner.catalog, key, source).await?;
+        let gone = gone_document::ids_of_source(&inner.catalog, key, source).await?;
+        for id in there.into_iter().chain(gone) {
             // One the actor may not see is not there, and nothing says its id.
-            any |= !ids.insert(id.clone()) || wanted.takes(inner, actor, key, &id).await?;
+            any |= !ids.insert(id.clone()) || wanted.takes(inner, actor, key, (&id, Means::There)).await?;
         }
         if !any {
             return Err(KnowledgeFault::SourceNotFound { key: source.clone() });
         }
-        wanted.documents.sort_unstable();
     }
+    wanted.sort();
     if wanted.documents.is_empty() {
         let id = wanted.not_found.first().map(ToString::to_string).unwrap_or_default();
         return Err(KnowledgeFault::DocumentNotFound { id });
@@ -222,10 +284,20 @@ async fn bury(
     wanted: &Wanted,
     now: Timestamp,
 ) -> Result<(), KnowledgeFault> {
-    for id in &wanted.documents {
-        document::forget(tx, key, id, now).await?;
+    for Stone { document: id, source, labels } in &wanted.stones {
+        document::bury(tx, key, id, (source, labels), now).await?;
     }
-    store::run::forget(tx, key, &wanted.documents).await?;
+    let whole: Vec<DocumentId> = wanted.whole().cloned().collect();
+    for id in &whole {
+        document::forget(tx, key, id, now).await?;
+        gone_document::strike(tx, key, id, now).await?;
+    }
+    for Former { document: id, gone, outlived, .. } in &wanted.former {
+        if *outlived {
+            gone_document::strike(tx, key, id, *gone).await?;
+        }
+    }
+    store::run::forget(tx, key, &whole).await?;
     Ok(())
 }
 
@@ -252,6 +324,7 @@ async fn end(inner: &Arc<Inner>, hold: &Hold, id: &str, wanted: &Wanted) -> Resu
         started,
         finished: inner.clock.now(),
         documents: wanted.documents.clone(),
+        former: wanted.former.iter().map(|former| former.document.clone()).collect(),
         not_found: wanted.not_found.clone(),
         rows: so_far.rows,
         texts,
@@ -260,14 +333,14 @@ async fn end(inner: &Arc<Inner>, hold: &Hold, id: &str, wanted: &Wanted) -> Resu
         tombstones: !wanted.readmit,
         removed_spans: None,
     };
-    let kept = &receipt;
+    let (kept, whole) = (&receipt, &wanted.whole().cloned().collect::<Vec<DocumentId>>());
     let finished = inner.catalog.transact::<bool, KnowledgeFault, _>(|mut tx| async move {
         if !held::renew(&mut tx, key, hold.by(), kept.finished).await? {
             return Err(hold.lost());
         }
         let finished = store::receipt::finish(&mut tx, id, kept, kept.finished).await?;
         if finished && wanted.readmit {
-            for id in &wanted.documents {
+            for id in whole {
                 document::delete(&mut tx, key, id, true).await?;
             }
         }
@@ -296,7 +369,10 @@ async fn remove(inner: &Inner, hold: &Hold, id: &str, wanted: &Wanted) -> Result
     let mut so_far = wanted.so_far.clone();
     for row in held::tables(&inner.catalog, hold.key()).await? {
         match inner.lake.open_existing(&row.table).await {
-            Ok(table) => Box::pin(from_table(inner, table.as_ref(), (hold, id, wanted), &mut so_far)).await?,
+            Ok(table) => {
+                let table = (table.as_ref(), row.state);
+                Box::pin(from_table(inner, table, (hold, id, wanted), &mut so_far)).await?;
+            }
             Err(LakeFault::NoTable { .. }) => {}
             Err(fault) => return Err(fault.into()),
         }
@@ -310,11 +386,14 @@ const AT_ONCE: usize = 500;
 /// Rows out of the newest state, then every older state that held them, then the files themselves.
 async fn from_table(
     inner: &Inner,
-    table: &dyn Table,
+    (table, state): (&dyn Table, TableState),
     (hold, id, wanted): (&Hold, &str, &Wanted),
     so_far: &mut SoFar,
 ) -> Result<(), KnowledgeFault> {
-    let documents = &wanted.documents;
+    // A table that nothing is written to any more never lost what went from its source since.
+    let all = state == TableState::Retired;
+    let documents: Vec<DocumentId> = if all { wanted.ids().cloned().collect() } else { wanted.whole().cloned().collect() };
+    let documents = &documents;
     let there = patiently(inner, || rows_of(table, documents)).await?;
     let found = so_far.of(table.name());
     // Whoever was at it before may have removed some that they had counted.
@@ -325,7 +404,7 @@ async fn from_table(
         let delete = table::of_documents(some);
         patiently(inner, || async { Ok(table.replace(delete.clone(), None).await?) }).await?;
     }
-    let states = states_with(table, documents).await?;
+    let states = states_with(table, documents, wanted).await?;
     so_far.drops(&states);
     note(inner, (hold, id, wanted), so_far).await?;
     for state in &states {
@@ -373,10 +452,12 @@ async fn rows_of(table: &dyn Table, documents: &[DocumentId]) -> Result<u64, Kno
 }
 
 /// Every tag whose state holds one of the documents: the states that never held one stay replayable.
-async fn states_with(table: &dyn Table, documents: &[DocumentId]) -> Result<Vec<DroppedState>, KnowledgeFault> {
+async fn states_with(table: &dyn Table, documents: &[DocumentId], wanted: &Wanted) -> Result<Vec<DroppedState>, KnowledgeFault> {
     let mut states = Vec::new();
     for (tag, version) in table.tags().await? {
-        let rows = rows_of(table.at(&version).await?.as_ref(), documents).await?;
+        let state = table.at(&version).await?;
+        let outlived = wanted.outlived_in(upkeep::made_at(&tag));
+        let rows = rows_of(state.as_ref(), documents).await? + rows_of(state.as_ref(), &outlived).await?;
         if rows > 0 {
             let LakeVersion { number, transaction } = version;
             states.push(DroppedState { table: table.name().clone(), version: number, transaction, run: tag, rows });
@@ -404,6 +485,30 @@ async fn remove_texts(inner: &Inner, hold: &Hold, texts: &[Digest]) -> Result<(u
         }
     }
     Ok((removed, shared))
+}
+
+/// Forgets a document for good: what was begun of that is ended first. Answers every id it has or had, as far as one is known,
+/// which is so as well when it was forgotten before.
+pub(crate) async fn erase(
+    inner: &Arc<Inner>,
+    actor: &Actor,
+    name: &Name,
+    id: &DocumentId,
+) -> Result<BTreeSet<DocumentId>, KnowledgeFault> {
+    let key = inner.existing(actor, name).await?;
+    for begun in store::receipt::wanting(&inner.catalog, &key, id).await? {
+        if !begun.has_ended {
+            Box::pin(resume_one(inner, &key, &begun.id)).await?;
+        }
+    }
+    let request = ForgetRequest { documents: vec![id.clone()], ..ForgetRequest::default() };
+    match Box::pin(forget(inner, actor, name, &request)).await {
+        // Nothing is left of it in any state.
+        Ok(_) | Err(KnowledgeFault::DocumentNotFound { .. }) => {}
+        Err(fault) => return Err(fault),
+    }
+    let forgotten = store::receipt::wanting(&inner.catalog, &key, id).await?;
+    Ok(once(id.clone()).chain(forgotten.iter().flat_map(|forgotten| forgotten.wanted.ids_of(id))).collect())
 }
 
 /// Finishes what a dead process began. One that keeps failing keeps no other from its end, nor a server from its start.

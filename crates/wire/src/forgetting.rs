@@ -13,6 +13,9 @@ pub struct ForgetReceipt {
     pub started: String,
     pub finished: String,
     pub documents: Vec<String>,
+    /// Ids that these had before they were moved: what was theirs is gone too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former: Vec<String>,
     /// Asked for, and not there.
     pub not_found: Vec<String>,
     pub rows: Vec<RemovedRows>,
