@@ -1,24 +1,29 @@
 //! Removing documents from everywhere: rows, indexes, tagged states, texts, catalog. What was to be removed
 //! is written down first, so a forgetting that is broken off is taken up again at the next start.
 
+mod states;
+mod wanted;
+
 use std::{collections::BTreeSet, iter::once, sync::Arc, time::Duration};
 
 use mainspring_kernel::{Actor, Digest, Fault as _, Id, IdKind, Name, Timestamp, id::ProjectId};
-use mainspring_lake::{LakeFault, LakeVersion, Table, UpkeepPolicy};
-use mainspring_llm::TablePin;
+use mainspring_lake::{LakeFault, Table, UpkeepPolicy};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{
     fault::KnowledgeFault,
-    gone::{self, Former, Means, Stone},
+    gone::{Former, Means, Stone},
     ingest::{Hold, patiently},
     kept,
     model::{DocumentId, KnowledgeKey},
     service::Inner,
     store::{self, TableState, document, gone_document, held},
-    table, upkeep,
+    table,
 };
+pub use states::DroppedState;
+use wanted::SoFar;
+pub(crate) use wanted::Wanted;
 
 #[derive(Debug)]
 enum ReceiptKind {}
@@ -35,129 +40,6 @@ pub struct ForgetRequest {
     pub source: Option<String>,
     /// Leave no tombstones: the next ingestion may take the documents in again.
     pub readmit: bool,
-}
-
-/// What is to be done, as it is kept until it is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Wanted {
-    pub documents: Vec<DocumentId>,
-    /// What these were before they were moved.
-    #[serde(default)]
-    pub former: Vec<Former>,
-    /// Buried with what is written down here.
-    #[serde(skip)]
-    pub stones: Vec<Stone>,
-    pub texts: Vec<Digest>,
-    pub not_found: Vec<DocumentId>,
-    pub readmit: bool,
-    pub by: String,
-    /// Added to by each process that is at it: one that takes over finds only what is left.
-    #[serde(default)]
-    pub so_far: SoFar,
-}
-
-/// What was found and removed, written down before it goes.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct SoFar {
-    rows: Vec<RemovedRows>,
-    dropped: Vec<DroppedState>,
-}
-
-impl SoFar {
-    fn of(&mut self, table: &Name) -> &mut RemovedRows {
-        let at = self.rows.iter().position(|rows| rows.table == *table).unwrap_or_else(|| {
-            self.rows.push(RemovedRows { table: table.clone(), rows: 0, pruned_versions: 0, freed_bytes: 0, left: 0 });
-            self.rows.len() - 1
-        });
-        &mut self.rows[at]
-    }
-
-    fn drops(&mut self, states: &[DroppedState]) {
-        for state in states {
-            if !self.dropped.iter().any(|known| known.table == state.table && known.run == state.run) {
-                self.dropped.push(state.clone());
-            }
-        }
-    }
-}
-
-impl Wanted {
-    /// Adds a document with the texts it has and had; false where there is none that the actor may see.
-    async fn takes(
-        &mut self,
-        inner: &Inner,
-        actor: &Actor,
-        key: &KnowledgeKey,
-        meant: (&DocumentId, Means),
-    ) -> Result<bool, KnowledgeFault> {
-        let Some(found) = gone::find(inner, actor, key, meant).await? else { return Ok(false) };
-        self.documents.push(found.document);
-        self.texts.extend(found.texts);
-        self.former.extend(found.former);
-        self.stones.extend(found.stones);
-        Ok(true)
-    }
-
-    /// One document may have been named by several of its ids.
-    fn sort(&mut self) {
-        self.documents.sort_unstable();
-        self.documents.dedup();
-        self.former.sort_by(|a, b| (&a.document, b.gone).cmp(&(&b.document, a.gone)));
-        self.former.dedup_by(|a, b| a.document == b.document);
-        self.former.retain(|former| self.documents.binary_search(&former.document).is_err());
-    }
-
-    /// Every id that they have or had.
-    pub(crate) fn ids(&self) -> impl Iterator<Item = &DocumentId> {
-        self.documents.iter().chain(self.former.iter().map(|former| &former.document))
-    }
-
-    /// Ids that are nobody else's: whatever has one goes.
-    fn whole(&self) -> impl Iterator<Item = &DocumentId> {
-        self.documents.iter().chain(self.former.iter().filter(|former| !former.outlived).map(|former| &former.document))
-    }
-
-    /// Ids that another document has by now, in a state that was begun before they were gone: it is not that one's yet.
-    fn outlived_in(&self, made: Option<Timestamp>) -> Vec<DocumentId> {
-        let outlived = self.former.iter().filter(|former| former.outlived);
-        outlived.filter(|former| made.is_none_or(|made| made <= former.gone)).map(|former| former.document.clone()).collect()
-    }
-
-    /// Every id of the document that has this one, or had it.
-    fn ids_of(&self, id: &DocumentId) -> BTreeSet<DocumentId> {
-        let mut same = BTreeSet::from([id.clone()]);
-        loop {
-            let before = same.len();
-            for Former { document, became, .. } in &self.former {
-                if same.contains(document) || same.contains(became) {
-                    same.extend([document.clone(), became.clone()]);
-                }
-            }
-            if same.len() == before {
-                return same;
-            }
-        }
-    }
-}
-
-/// A state of a table that held a forgotten document and is gone now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DroppedState {
-    pub table: Name,
-    pub version: u64,
-    pub transaction: String,
-    /// The run that ended on it.
-    pub run: String,
-    pub rows: u64,
-}
-
-impl DroppedState {
-    /// Answers given from this state cannot be replayed any more.
-    #[must_use]
-    pub fn pin(&self) -> TablePin {
-        TablePin { table: self.table.clone(), version: self.version, transaction: self.transaction.clone() }
-    }
 }
 
 /// What was removed from one table.
@@ -244,6 +126,7 @@ async fn wanted(inner: &Inner, actor: &Actor, key: &KnowledgeKey, request: &Forg
     let mut wanted = Wanted {
         documents: Vec::new(),
         former: Vec::new(),
+        gone: false,
         stones: Vec::new(),
         texts: Vec::new(),
         not_found: Vec::new(),
@@ -404,7 +287,7 @@ async fn from_table(
         let delete = table::of_documents(some);
         patiently(inner, || async { Ok(table.replace(delete.clone(), None).await?) }).await?;
     }
-    let states = states_with(table, documents, wanted).await?;
+    let states = states::holding(table, documents, (wanted, &*so_far)).await?;
     so_far.drops(&states);
     note(inner, (hold, id, wanted), so_far).await?;
     for state in &states {
@@ -420,6 +303,10 @@ async fn from_table(
         found.pruned_versions += done.pruned_versions;
         found.freed_bytes += done.freed_bytes;
     }
+    // What an ingestion wrote that was broken off is in no state.
+    hold.fence().await?;
+    let leftovers = patiently(inner, || async { Ok(table.clear_leftovers().await?) }).await?;
+    so_far.of(table.name()).freed_bytes += leftovers;
     so_far.of(table.name()).left = rows_of(table, documents).await?;
     note(inner, (hold, id, wanted), so_far).await?;
     retag(inner, table).await
@@ -449,21 +336,6 @@ async fn rows_of(table: &dyn Table, documents: &[DocumentId]) -> Result<u64, Kno
         rows += table.count(table::of_documents(some)).await?;
     }
     Ok(rows)
-}
-
-/// Every tag whose state holds one of the documents: the states that never held one stay replayable.
-async fn states_with(table: &dyn Table, documents: &[DocumentId], wanted: &Wanted) -> Result<Vec<DroppedState>, KnowledgeFault> {
-    let mut states = Vec::new();
-    for (tag, version) in table.tags().await? {
-        let state = table.at(&version).await?;
-        let outlived = wanted.outlived_in(upkeep::made_at(&tag));
-        let rows = rows_of(state.as_ref(), documents).await? + rows_of(state.as_ref(), &outlived).await?;
-        if rows > 0 {
-            let LakeVersion { number, transaction } = version;
-            states.push(DroppedState { table: table.name().clone(), version: number, transaction, run: tag, rows });
-        }
-    }
-    Ok(states)
 }
 
 /// The state that is left is what searches read now: answers from it can be replayed again.

@@ -54,6 +54,7 @@ pub struct DroppedState {
     pub transaction: String,
     /// The run that ended on it.
     pub run: String,
+    /// Of these documents. None where it showed nothing of them any more, but its files still held what was deleted.
     pub rows: u64,
 }
 
