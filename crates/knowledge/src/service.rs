@@ -317,6 +317,12 @@ impl Knowledges {
         Box::pin(forget::forget(&self.inner, actor, name, request)).await
     }
 
+    /// The same of one document, where it may have been forgotten before, or never was there: answers every id it has or had.
+    pub async fn erase(&self, actor: &Actor, name: &Name, document: &DocumentId) -> Result<BTreeSet<DocumentId>, KnowledgeFault> {
+        needs(actor, Role::Admin)?;
+        Box::pin(forget::erase(&self.inner, actor, name, document)).await
+    }
+
     /// Keeps with a receipt what was counted elsewhere since.
     pub async fn amend(&self, receipt: &Receipt) -> Result<(), KnowledgeFault> {
         forget::amend(&self.inner, receipt).await

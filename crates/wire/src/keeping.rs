@@ -61,7 +61,7 @@ pub struct NewErasure {
     pub session: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
-    /// `knowledge/doc_…`: it is forgotten by its knowledge too.
+    /// `knowledge/doc_…`, or the whole name it has or had there: it is forgotten by its knowledge too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<String>,
 }

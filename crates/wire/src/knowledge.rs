@@ -395,9 +395,10 @@ pub struct LeftOut {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ForgetRequest {
-    /// Documents to forget, each by its id or by its whole path or address.
+    /// Documents to forget, each by its id, or by its whole path within its source, address, or the absolute path of its file:
+    /// also those that are gone from their source or were moved.
     pub documents: Vec<String>,
-    /// Forget everything of this source.
+    /// Forget everything of this source, with what is gone from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// Let the next ingestion take them in again.

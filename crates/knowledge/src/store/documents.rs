@@ -4,6 +4,7 @@ use mainspring_catalog::{Catalog, CatalogFault, Param, Row, Tx, params};
 use mainspring_kernel::{Digest, Name, Timestamp};
 use serde_json::json;
 
+use super::gone;
 use crate::model::{Document, DocumentId, DocumentStatus, KnowledgeKey, Origin, Reason};
 
 /// A document as the diff sees it.
@@ -118,6 +119,9 @@ const ROWS_OF_TABLE: &str = "SELECT document, chunks FROM document_rows WHERE la
 const FORGET: &str = "UPDATE document SET path = '', uri = '', title = '', media_type = '', metadata = '{}', \
     attributes = '', fingerprint = NULL, digest = NULL, parsed = NULL, bytes = 0, pages = NULL, status = 'forgotten', \
     reason_code = NULL, reason = NULL, warnings = '[]', origin = NULL, updated_at = $4 WHERE project = $1 AND knowledge = $2 AND id = $3";
+const BURY: &str = "INSERT INTO document (project, knowledge, id, source, path, uri, title, media_type, labels, metadata, attributes, \
+    bytes, status, updated_at) VALUES ($1, $2, $3, $4, '', '', '', '', $5, '{}', '', 0, 'forgotten', $6) \
+    ON CONFLICT (project, knowledge, id) DO NOTHING";
 const LIFT: &str = "DELETE FROM document WHERE project = $1 AND knowledge = $2 AND id = $3 AND status = 'forgotten'";
 const VISIBLE: &str = "SELECT id, labels, status FROM document WHERE project = $1 AND knowledge = $2 AND id IN \
     ($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, \
@@ -132,6 +136,8 @@ const RELEASED: &str = "SELECT DISTINCT listed.parsed FROM released_text listed 
     (SELECT 1 FROM released_text other WHERE other.parsed = listed.parsed AND other.released_at > $1) \
     ORDER BY listed.parsed LIMIT 1000";
 const RELEASED_BY: &str = "SELECT parsed FROM released_text WHERE document = $1 ORDER BY parsed LIMIT 10000";
+const RELEASED_BY_UNTIL: &str =
+    "SELECT parsed FROM released_text WHERE document = $1 AND released_at <= $2 ORDER BY parsed LIMIT 10000";
 const UNLIST_RELEASED: &str = "DELETE FROM released_text WHERE parsed = $1 AND released_at <= $2";
 const UNLIST_DOCUMENT: &str = "DELETE FROM released_text WHERE document = $1";
 const SAME_CONTENT: &str = "SELECT id, path, parsed, media_type FROM document WHERE project = $1 AND knowledge = $2 \
@@ -173,12 +179,14 @@ pub(super) const STATEMENTS: &[&str] = &[
     DELETE_ROWS_IN,
     ROWS_OF_TABLE,
     FORGET,
+    BURY,
     LIFT,
     VISIBLE,
     RELEASE_TEXT,
     ANNOUNCE_TEXT,
     RELEASED,
     RELEASED_BY,
+    RELEASED_BY_UNTIL,
     UNLIST_RELEASED,
     UNLIST_DOCUMENT,
     SAME_CONTENT,
@@ -255,6 +263,9 @@ pub(crate) async fn apply(tx: &mut Tx, key: &KnowledgeKey, change: &Change, now:
     match change {
         Change::Ready { document, attributes, fingerprint, table, row_key } => {
             upsert(tx, key, document, (attributes, fingerprint)).await?;
+            if let Some(content) = &document.digest {
+                gone::moved(tx, key, &document.id, content).await?;
+            }
             let values = params![table, document.id.as_str(), row_key, document.chunks, document.tokens];
             tx.execute(UPSERT_ROWS, values).await.map(drop)
         }
@@ -271,7 +282,10 @@ pub(crate) async fn apply(tx: &mut Tx, key: &KnowledgeKey, change: &Change, now:
             let values = params![key.project, &key.name, id.as_str(), &reason.code, &reason.detail];
             tx.execute(SET_STALE, values).await.map(drop)
         }
-        Change::Gone(id) => delete(tx, key, id, false).await,
+        Change::Gone(id) => {
+            gone::add(tx, key, id, now).await?;
+            delete(tx, key, id, false).await
+        }
     }
 }
 
@@ -312,7 +326,7 @@ async fn upsert(
 }
 
 /// Catalogs refuse NUL characters; foreign text may hold them.
-fn stored(text: &str) -> String {
+pub(super) fn stored(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
@@ -347,6 +361,17 @@ pub(crate) async fn forget(tx: &mut Tx, key: &KnowledgeKey, id: &DocumentId, now
     tx.execute(FORGET, params![key.project, &key.name, id.as_str(), now]).await?;
     tx.execute(UNLIST_DOCUMENT, params![id.as_str()]).await?;
     tx.execute(DELETE_ROWS, params![id.as_str()]).await.map(drop)
+}
+
+/// Leaves a tombstone of a document that is not there any more, with what is known of it.
+pub(crate) async fn bury(
+    tx: &mut Tx,
+    key: &KnowledgeKey,
+    id: &DocumentId,
+    (source, labels): (&str, &[String]),
+    now: Timestamp,
+) -> Result<(), CatalogFault> {
+    tx.execute(BURY, params![key.project, &key.name, id.as_str(), source, json!(labels), now]).await.map(drop)
 }
 
 /// Takes a tombstone away; answers how many that were.
@@ -400,6 +425,11 @@ pub(crate) async fn released(catalog: &Catalog, until: Timestamp) -> Result<Vec<
 /// Texts a document had before.
 pub(crate) async fn released_by(catalog: &Catalog, id: &DocumentId) -> Result<Vec<Digest>, CatalogFault> {
     catalog.query(RELEASED_BY, params![id.as_str()]).await?.iter().map(|row| row.parse("parsed")).collect()
+}
+
+/// The same, of those it had let go at this time or before.
+pub(crate) async fn released_by_until(catalog: &Catalog, id: &DocumentId, until: Timestamp) -> Result<Vec<Digest>, CatalogFault> {
+    catalog.query(RELEASED_BY_UNTIL, params![id.as_str(), until]).await?.iter().map(|row| row.parse("parsed")).collect()
 }
 
 /// Strikes a text off the list, as far as it was let go at this time or before.

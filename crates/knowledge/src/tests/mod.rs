@@ -3,6 +3,7 @@
 mod access;
 mod forgetting;
 mod forgotten;
+mod gone;
 mod ingesting;
 mod interrupted;
 mod keeping;
