@@ -315,6 +315,9 @@ pub struct Passage {
     pub start: u64,
     pub end: u64,
     pub text: String,
+    /// Of a later piece of a table, the table's first row: the names of its columns. The offsets do not count it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table_head: Option<String>,
     pub tokens: u32,
     pub labels: Vec<String>,
     pub metadata: BTreeMap<String, String>,

@@ -4818,6 +4818,8 @@ export interface components {
             /** Format: int64 */
             end: number;
             text: string;
+            /** @description Of a later piece of a table, the table's first row: the names of its columns. The offsets do not count it. */
+            table_head?: string | null;
             /** Format: int32 */
             tokens: number;
             labels: string[];

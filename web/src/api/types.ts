@@ -143,7 +143,7 @@ export type CreatedKey = Schemas["CreatedKey"];
 /** A passage as the model saw it, under its number. */
 export interface AnswerSource extends Pick<
   Passage,
-  "chunk" | "document" | "title" | "uri" | "heading_path" | "page" | "start" | "end" | "text" | "scores"
+  "chunk" | "document" | "title" | "uri" | "heading_path" | "page" | "start" | "end" | "text" | "table_head" | "scores"
 > {
   number: number;
   knowledge: string;

@@ -26,6 +26,8 @@ pub(super) struct Packing<'a> {
 struct Header {
     path: Arc<Vec<String>>,
     text: String,
+    /// The first row of the table that is gone on with.
+    table_head: Option<String>,
     tokens: usize,
     room: usize,
 }
@@ -59,6 +61,7 @@ impl Output<'_> {
             page: unit.page,
             parent: parent.filter(|parent| **parent != range).cloned(),
             header: header.text.clone(),
+            table_head: header.table_head.clone(),
             kind: unit.kind,
             start: range.start,
             end: range.end,
@@ -84,7 +87,7 @@ impl Packing<'_> {
         }
         let text = self.fitted(&parts, max / HEADER_SHARE);
         let tokens = self.tokenizer.count(&text);
-        Header { path: Arc::clone(path), text, tokens, room: max.saturating_sub(tokens).max(1) }
+        Header { path: Arc::clone(path), text, table_head: None, tokens, room: max.saturating_sub(tokens).max(1) }
     }
 
     /// The parts joined, outer headings left out from the middle until they fit, the last one cut if it must be.
@@ -183,13 +186,22 @@ impl Packing<'_> {
         }
     }
 
-    /// The header of a table's later pieces: the section's, and the table's own first line.
+    /// The header of a table's later pieces: the section's, and the table's own first line. A line that would take the
+    /// place of the rows is not embedded with them, and still shown over them; one that is longer than a chunk is no head.
     fn table_header(&self, unit: &Unit, header: &Header, text: &str) -> Option<Header> {
         let head = text[unit.table_head.clone()?].trim();
+        let max = self.spec.max_tokens as usize;
+        if head.len() > max * BYTES_PER_TOKEN {
+            return None;
+        }
         let combined = if header.text.is_empty() { head.to_owned() } else { format!("{}\n{head}", header.text) };
         let tokens = self.tokenizer.count(&combined);
-        let max = self.spec.max_tokens as usize;
-        (tokens <= max / 2).then(|| Header { text: combined, tokens, room: max - tokens, path: Arc::clone(&header.path) })
+        let table_head = Some(head.to_owned());
+        if tokens <= max / 2 {
+            return Some(Header { text: combined, table_head, tokens, room: max - tokens, path: Arc::clone(&header.path) });
+        }
+        let shown = self.tokenizer.count(head);
+        (shown <= max).then(|| Header { table_head, tokens: header.tokens + shown, ..header.clone() })
     }
 
     /// Where the next piece begins so that it repeats the end of the last.

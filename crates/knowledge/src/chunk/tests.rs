@@ -175,6 +175,34 @@ fn later_pieces_of_a_table_repeat_its_header_row() {
     assert_eq!(chunks[0].header, "Guide");
     assert!(chunks[1..].iter().all(|chunk| chunk.header == "Guide\n| Name | Value |"), "{:?}", chunks[1]);
     assert!(chunks.iter().all(|chunk| document.text[chunk.range()].ends_with('|')));
+    assert_eq!(chunks[0].table_head, None, "it stands in the text");
+    for chunk in &chunks[1..] {
+        assert_eq!(chunk.table_head.as_deref(), Some("| Name | Value |"));
+        assert_eq!(
+            chunk.tokens as usize,
+            Words::default().count(&format!("{}\n{}", chunk.header, &document.text[chunk.range()]))
+        );
+    }
+}
+
+#[test]
+fn a_header_row_that_would_leave_no_room_is_shown_and_not_embedded() {
+    let cells = |name: &str, count: usize| format!("|{}", (0..count).map(|n| format!(" {name}{n} |")).collect::<String>());
+    let table = |columns: usize| {
+        let rows: String = (0..20).map(|row| format!("{}\n", cells(&format!("r{row}c"), columns))).collect();
+        document(&[(BlockKind::Table, &format!("{}\n{rows}", cells("Column", columns)))])
+    };
+    // 25 words of 40, and 63.
+    let wide = table(12);
+    let chunks = cut(&wide, &spec(40));
+    check(&wide, &chunks, &spec(40)).unwrap();
+    let later = chunks.last().unwrap();
+    assert_eq!((later.header.as_str(), later.table_head.as_deref()), ("Guide", Some(cells("Column", 12).as_str())));
+    assert_eq!(later.tokens as usize, 1 + 25 + Words::default().count(&wide.text[later.range()]));
+    let endless = table(31);
+    let chunks = cut(&endless, &spec(40));
+    check(&endless, &chunks, &spec(40)).unwrap();
+    assert!(chunks.iter().all(|chunk| chunk.table_head.is_none() && chunk.header == "Guide"));
 }
 
 #[test]
