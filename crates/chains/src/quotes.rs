@@ -162,7 +162,7 @@ fn head_over(passage: &Passage, start: usize) -> Option<&str> {
     let mut above = text[..start].lines().rev();
     while let Some(line) = above.next() {
         if is_rule(line) && line.contains('-') {
-            return above.next().filter(|line| is_row(line));
+            return above.next().filter(|line| is_row(line)).or(passage.table_head.as_deref());
         }
         if !is_row(line) {
             break;
