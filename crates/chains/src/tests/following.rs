@@ -100,7 +100,7 @@ impl Retriever for Shelves {
 fn shelved(text: &str) -> Passage {
     match text.split_once('\t') {
         Some((head, rows)) => Passage { table_head: Some(head.to_owned()), ..passage(rows) },
-        None => passage(text),
+        None => Passage { heading_path: vec!["Backups".into(), "SQLite".into()], page: Some(7), ..passage(text) },
     }
 }
 
@@ -227,6 +227,17 @@ async fn a_row_of_a_table_is_given_under_the_names_of_its_columns() {
     let checked = check("The gross price of the article Widget222 is 341.20.", &[shelved(&format!("{head}\t{row}"))]);
     assert!(checked.unsupported.is_empty() && checked.citations.len() == 1, "{checked:?}");
     assert!(!check("The gross price of the article Widget222 is 341.20.", &[passage(row)]).unsupported.is_empty());
+}
+
+/// Those that the guide to a first app names.
+#[tokio::test]
+async fn a_prompt_may_name_every_field_of_a_source() {
+    let parameters = json!({"question": {}, "sources": {"type": "array"}});
+    let content = "{% for source in sources %}{{ source.number }}|{{ source.title }}|{{ source.heading }}|{{ source.page }}|{{ source.uri }}|{{ source.text }}{% endfor %} {{ question }}";
+    let room = Room::open(&[("notes", "A backup of SQLite is a copy.")], None, prompt(&parameters, content)).await;
+    let answer = room.ask(&[FIRST]).await;
+    let expected = format!("user: 1|Title|Backups > SQLite|7|file:///x.md|A backup of SQLite is a copy. {FIRST}");
+    assert_eq!(answer.text, expected);
 }
 
 #[tokio::test]
