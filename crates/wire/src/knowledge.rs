@@ -125,6 +125,21 @@ pub struct DocumentText {
     /// Whether this is what the document says now.
     pub current: bool,
     pub blocks: Vec<BlockView>,
+    /// In the order of the text.
+    #[serde(default)]
+    pub links: Vec<LinkView>,
+}
+/// A link of a document.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LinkView {
+    pub text: String,
+    /// As the document says it: on a page it may be relative to the page's address.
+    pub target: String,
+    /// Where its words stand in the text; absent where the document was parsed before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<u64>,
 }
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct BlockView {

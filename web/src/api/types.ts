@@ -23,6 +23,7 @@ export type KnowledgeDetail = Schemas["KnowledgeDetail"];
 export type Source = Schemas["SourceView"];
 export type Document = Schemas["DocumentView"];
 export type DocumentText = Schemas["DocumentText"];
+export type DocumentLink = Schemas["LinkView"];
 export type Block = Schemas["BlockView"];
 export type Chunk = Schemas["ChunkView"];
 export type Run = Schemas["RunView"];

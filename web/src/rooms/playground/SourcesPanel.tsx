@@ -209,7 +209,7 @@ function OpenSource({ source, numbers, onBack, onStep, onClose }: OpenProps) {
         {text.data ? (
           <>
             {!text.data.current && <AsItWas now={now} />}
-            <DocumentText text={text.data} passage={source} />
+            <DocumentText text={text.data} uri={source.uri} passage={source} />
           </>
         ) : text.error ? (
           <>
