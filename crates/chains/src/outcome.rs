@@ -79,6 +79,9 @@ pub struct Source {
     pub start: u64,
     pub end: u64,
     pub text: String,
+    /// Of a later piece of a table, the table's first row, which the model saw above the text. The offsets do not count it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table_head: Option<String>,
     pub scores: HitScores,
     /// Whether the answer points to it.
     pub cited: bool,
@@ -99,6 +102,7 @@ impl Source {
             start: passage.start,
             end: passage.end,
             text: passage.text.clone(),
+            table_head: passage.table_head.clone(),
             scores: passage.scores.clone(),
             cited,
         }

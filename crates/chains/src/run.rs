@@ -412,7 +412,7 @@ impl Run {
                 "heading": passage.heading_path.join(" > "),
                 "page": passage.page,
                 "uri": passage.uri,
-                "text": passage.text,
+                "text": passage.shown(),
             })
         });
         Value::Array(sources.collect())

@@ -1,6 +1,9 @@
 //! Finding passages that answer a question: the seam between chains and knowledge.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use async_trait::async_trait;
 use mainspring_kernel::{Actor, Fault, Name};
@@ -74,6 +77,10 @@ pub struct Passage {
     pub start: u64,
     pub end: u64,
     pub text: String,
+    /// Of a later piece of a table, the table's first row. It stands elsewhere in the document, and no offset counts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table_head: Option<String>,
+    /// Of all that is given: what was embedded with the text, and the table's first row.
     pub tokens: u32,
     /// Who may see it; empty: everyone in the project.
     pub labels: Vec<String>,
@@ -81,6 +88,17 @@ pub struct Passage {
     pub scores: HitScores,
     /// Digest of the parsed document the offsets refer to.
     pub document_digest: String,
+}
+
+impl Passage {
+    /// The text as it is given to who is to understand it: under the names of its columns, where it goes on with a table.
+    #[must_use]
+    pub fn shown(&self) -> Cow<'_, str> {
+        match &self.table_head {
+            Some(head) => Cow::Owned(format!("{head}\n{}", self.text)),
+            None => Cow::Borrowed(&self.text),
+        }
+    }
 }
 
 /// What a reader of these passages needs to hold: of each list one label. The value of `trace::names::LABELS`.

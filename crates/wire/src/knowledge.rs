@@ -125,6 +125,21 @@ pub struct DocumentText {
     /// Whether this is what the document says now.
     pub current: bool,
     pub blocks: Vec<BlockView>,
+    /// In the order of the text.
+    #[serde(default)]
+    pub links: Vec<LinkView>,
+}
+/// A link of a document.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LinkView {
+    pub text: String,
+    /// As the document says it: on a page it may be relative to the page's address.
+    pub target: String,
+    /// Where its words stand in the text; absent where the document was parsed before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<u64>,
 }
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct BlockView {
@@ -315,6 +330,9 @@ pub struct Passage {
     pub start: u64,
     pub end: u64,
     pub text: String,
+    /// Of a later piece of a table, the table's first row: the names of its columns. The offsets do not count it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table_head: Option<String>,
     pub tokens: u32,
     pub labels: Vec<String>,
     pub metadata: BTreeMap<String, String>,

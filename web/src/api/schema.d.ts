@@ -148,7 +148,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A document's parsed text with its structure; offsets everywhere count in it. With `digest`, the text a passage was cut
+         * A document's parsed text with its structure and its links; offsets everywhere count in it. With `digest`, the text a passage was cut
          *     from: a passage's `document_digest` names it, also after the document changed.
          */
         get: operations["get_document_text"];
@@ -2552,6 +2552,8 @@ export interface components {
             /** @description Whether this is what the document says now. */
             current: boolean;
             blocks: components["schemas"]["BlockView"][];
+            /** @description In the order of the text. */
+            links?: components["schemas"]["LinkView"][];
         };
         DocumentView: {
             id: string;
@@ -3291,6 +3293,19 @@ export interface components {
             left?: number | null;
             created_at: string;
             created_by: string;
+        };
+        /** @description A link of a document. */
+        LinkView: {
+            text: string;
+            /** @description As the document says it: on a page it may be relative to the page's address. */
+            target: string;
+            /**
+             * Format: int64
+             * @description Where its words stand in the text; absent where the document was parsed before this was kept.
+             */
+            start?: number | null;
+            /** Format: int64 */
+            end?: number | null;
         };
         /** @description What happened to the project's calls: one event of `GET /api/v1/calls/live`, named as its `event` says. */
         LiveCall: (components["schemas"]["OpenCalls"] & {
@@ -4818,6 +4833,8 @@ export interface components {
             /** Format: int64 */
             end: number;
             text: string;
+            /** @description Of a later piece of a table, the table's first row: the names of its columns. The offsets do not count it. */
+            table_head?: string | null;
             /** Format: int32 */
             tokens: number;
             labels: string[];

@@ -23,6 +23,7 @@ export type KnowledgeDetail = Schemas["KnowledgeDetail"];
 export type Source = Schemas["SourceView"];
 export type Document = Schemas["DocumentView"];
 export type DocumentText = Schemas["DocumentText"];
+export type DocumentLink = Schemas["LinkView"];
 export type Block = Schemas["BlockView"];
 export type Chunk = Schemas["ChunkView"];
 export type Run = Schemas["RunView"];
@@ -143,7 +144,7 @@ export type CreatedKey = Schemas["CreatedKey"];
 /** A passage as the model saw it, under its number. */
 export interface AnswerSource extends Pick<
   Passage,
-  "chunk" | "document" | "title" | "uri" | "heading_path" | "page" | "start" | "end" | "text" | "scores"
+  "chunk" | "document" | "title" | "uri" | "heading_path" | "page" | "start" | "end" | "text" | "table_head" | "scores"
 > {
   number: number;
   knowledge: string;

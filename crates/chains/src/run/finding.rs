@@ -91,7 +91,7 @@ impl Chains {
 fn speak_of(asked: &str, found: &[Retrieved]) -> bool {
     fn texts(passage: &Passage) -> impl Iterator<Item = &str> {
         let headings = passage.heading_path.iter().map(String::as_str);
-        headings.chain([passage.title.as_str(), passage.text.as_str()])
+        headings.chain([passage.title.as_str(), passage.text.as_str()]).chain(passage.table_head.as_deref())
     }
     following::speaks_of(asked, found.iter().flat_map(|retrieved| &retrieved.passages).flat_map(texts))
 }

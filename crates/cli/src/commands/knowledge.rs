@@ -274,7 +274,8 @@ pub(crate) async fn search(session: &Session, search: &Search) -> anyhow::Result
         ));
         let page = passage.page.map(|page| format!(" page {page}")).unwrap_or_default();
         line(&printable(&format!("   {}{page} bytes {}–{}", passage.uri, passage.start, passage.end)));
-        let text = passage.text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let shown = passage.table_head.iter().chain([&passage.text]).flat_map(|text| text.split_whitespace());
+        let text = shown.collect::<Vec<_>>().join(" ");
         line(&printable(&format!("   {}\n", mainspring_kernel::text::elide(&text, 240))));
     }
     if found.passages.is_empty() {

@@ -36,6 +36,31 @@ fn docx_keeps_links_notes_boxes_and_lists_by_style() {
     assert_eq!(text, ["See the terms.", "Box.", "Around.", "- point", "Footnote 1: At the foot."]);
     let links: Vec<(&str, &str)> = document.links.iter().map(|link| (link.text.as_str(), link.target.as_str())).collect();
     assert_eq!(links, [("the terms", "https://x.example/?a=1&b=2")]);
+    assert_eq!(document.links[0].place.map(|(start, end)| &document.text[start..end]), Some("the terms"));
+}
+
+#[test]
+fn docx_knows_where_links_stand_in_headings_lists_and_tables() {
+    let link = |words: &str| format!(r#"<w:hyperlink r:id="rId4"><w:r><w:t>{words}</w:t></w:r></w:hyperlink>"#);
+    let body = format!(
+        r#"<w:document xmlns:w="w" xmlns:r="r"><w:body>
+      <w:p><w:pPr><w:pStyle w:val="Heading1"/></w:pPr><w:r><w:t>The </w:t></w:r>{}</w:p>
+      <w:p><w:pPr><w:numPr/></w:pPr>{}<w:r><w:t> of it</w:t></w:r></w:p>
+      <w:tbl><w:tr><w:tc><w:p><w:r><w:t>K</w:t></w:r></w:p></w:tc><w:tc><w:p>{}</w:p></w:tc></w:tr></w:tbl>
+    </w:body></w:document>"#,
+        link("rules"),
+        link(" first part"),
+        link("see | here"),
+    );
+    let links = r#"<Relationships><Relationship Id="rId4" Type="x/hyperlink" Target="https://x.example/" TargetMode="External"/></Relationships>"#;
+    let document =
+        parse("x.docx", archive(&[("word/document.xml", body.as_str()), ("word/_rels/document.xml.rels", links)])).unwrap();
+    let places: Vec<&str> =
+        document.links.iter().filter_map(|link| link.place).map(|(start, end)| &document.text[start..end]).collect();
+    assert_eq!(places, ["rules", "first part", "see \\| here"]);
+    assert_eq!(document.title, "The rules");
+    assert_eq!(document.blocks[0].heading.as_deref(), Some("The rules"));
+    assert!(document.text.starts_with("# The rules\n\n- first part of it\n\n| K | see \\| here |"), "{}", document.text);
 }
 
 fn texts(members: &[(&str, &str)]) -> Vec<String> {

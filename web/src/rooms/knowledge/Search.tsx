@@ -6,7 +6,7 @@ import type { Passage, Retrieved } from "@/api/types";
 import { count, duration, percent, place, plural, score, stageName } from "@/lib/format";
 import { useShortcuts } from "@/lib/keys";
 import { passagePage } from "@/lib/places";
-import { preview } from "@/lib/preview";
+import { preview, shown } from "@/lib/preview";
 import { Badge, Button, cx, Digest, Empty, ErrorNote, IconButton, SearchField, Segmented, Select, Skeleton, Toggle } from "@/ui/kit";
 import { Table } from "@/ui/tables";
 import { UnreadNote } from "@/ui/UnreadNote";
@@ -310,7 +310,7 @@ function Hit({ passage: p, rank, current, retrieved, href, onFocus }: HitProps) 
             <Badge key={l}>{l}</Badge>
           ))}
         </div>
-        <p className="hit-text">{preview(p.text, [p.title, ...p.heading_path])}</p>
+        <p className="hit-text">{preview(shown(p), [p.title, ...p.heading_path])}</p>
         <p className="hit-where num">
           <span className="clip">{place(p.uri)}</span>
           <span>
