@@ -14,6 +14,7 @@ mod kept;
 mod limits;
 mod live;
 mod local;
+mod parameters;
 mod patience;
 mod recorded;
 mod reloading;

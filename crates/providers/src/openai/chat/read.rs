@@ -1,6 +1,6 @@
 //! A client's request.
 
-use mainspring_llm::exchange::{Call, ReasoningWanted, Turn};
+use mainspring_llm::exchange::{Call, Format, ReasoningWanted, Tool, Turn};
 use serde_json::{Map, Value};
 
 use super::{
@@ -36,6 +36,44 @@ pub fn read(body: &[u8]) -> Result<Call, ReadFault> {
     stream_options(&mut fields)?;
     call.extra = fields.rest();
     Ok(call)
+}
+
+/// Sets what a field of such a body says of tools, of the choice among them, or of the form of the answer; `null` takes it
+/// away. Says whether the call has a word for it.
+pub fn set(call: &mut Call, name: &str, value: &Value) -> bool {
+    match (name, value) {
+        ("response_format", Value::Null) => call.format = Format::Text,
+        ("response_format", _) => match tools::read_format(value.clone(), name) {
+            Ok(Ok(format)) => call.format = format,
+            _ => return false,
+        },
+        ("tool_choice", Value::Null) => call.tool_choice = None,
+        ("tool_choice", _) => match tools::read_choice(value.clone()) {
+            Ok(choice) => call.tool_choice = Some(choice),
+            Err(_) => return false,
+        },
+        ("tools", _) => {
+            let Some(tools) = functions(value) else { return false };
+            call.tools = tools;
+            // What stood beside those that were there.
+            call.extra.retain(|name, _| !name.starts_with("tools["));
+        }
+        _ => return false,
+    }
+    call.extra.shift_remove(name);
+    true
+}
+
+/// Absent where one of them is no function.
+fn functions(tools: &Value) -> Option<Vec<Tool>> {
+    if tools.is_null() {
+        return Some(Vec::new());
+    }
+    let read = |(index, value): (usize, &Value)| match tools::read(value.clone(), &format!("tools[{index}]"), SAID_IN) {
+        Ok(tool @ Tool::Function { .. }) => Some(tool),
+        _ => None,
+    };
+    tools.as_array()?.iter().enumerate().map(read).collect()
 }
 
 fn messages(fields: &mut Fields) -> Result<Vec<Turn>, ReadFault> {
