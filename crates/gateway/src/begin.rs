@@ -27,7 +27,7 @@ use crate::{
     pass::{self, Passed},
     scan::{self, Scan},
     service::Body,
-    trace,
+    told, trace,
     translate::{self, Shape, Translated},
 };
 
@@ -114,7 +114,7 @@ impl Reach {
         match begun {
             Ok((flow, lost, headers)) => {
                 if !lost.is_empty() {
-                    attempt.mark(|span| span.set(trace::LOST, lost.join(", ")));
+                    attempt.mark(|span| span.set(trace::LOST, told::line(&lost)));
                 }
                 Ok(Begun { attempt, flow, lost, headers })
             }
