@@ -30,6 +30,7 @@ mod local;
 mod makers;
 mod model;
 mod over;
+mod parameters;
 mod pass;
 mod run;
 mod scan;

@@ -15,6 +15,7 @@ mod lacking;
 mod limits;
 mod live;
 mod local;
+mod parameters;
 mod patience;
 mod recorded;
 mod reloading;

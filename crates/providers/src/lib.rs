@@ -21,6 +21,7 @@ pub mod translation;
 pub use credential::{Allowed, CredentialFault, CredentialRef, Credentials, SecretSource};
 pub use fault::{FaultClass, UpstreamFault};
 pub use kind::descriptor;
+pub use plain::beside_content;
 pub use preset::{Habits, Known, Preset, providers};
 pub use seam::{About, Adapter, Encoded, Endpoint, Events, Kept, Lost, Operation, Outgoing, adapter};
 pub use socket::{Incoming, NotDialled, Patience, Socket, SocketConfig, SocketFault};

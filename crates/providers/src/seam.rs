@@ -125,6 +125,11 @@ pub struct Lost {
     pub why: &'static str,
 }
 
+/// What a call has no word for at all, as it is named wherever the call goes.
+pub(crate) fn unread(call: &Call) -> impl Iterator<Item = Lost> {
+    call.unread.iter().map(|field| Lost { field: field.clone(), why: "a field that nobody here knows" })
+}
+
 /// A translated request, and what of it was left behind. What would change the meaning of the answer is never left
 /// behind: it is an `UpstreamFault` of the class `Unsupported`.
 #[derive(Debug, Clone)]

@@ -69,8 +69,9 @@ const WHOLE: [&str; 6] =
 async fn a_ping_of_the_provider_reaches_its_client_also_through_a_translation() {
     let server = upstream(Script::default());
     let surface = routed("anthropic", &server).await;
-    // What only a translation can say.
-    let targets = json!([{"provider": "main", "model": "big", "parameters": {"tool_choice": "auto"}}]);
+    // What only a translation can say, and what this dialect has no word for.
+    let parameters = json!({"tool_choice": "auto", "seed": 3});
+    let targets = json!([{"provider": "main", "model": "big", "parameters": parameters}]);
     surface.apply(&[("route", "translated", json!({"targets": targets}))]).await;
     for route in ["chat", "translated"] {
         let sent = surface.ask(&streamed(hello(route))).await;

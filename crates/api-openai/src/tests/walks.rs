@@ -127,6 +127,20 @@ async fn a_stream_comes_back_as_it_was_sent_and_says_what_it_used_only_when_aske
 }
 
 #[tokio::test]
+async fn a_field_that_nobody_knows_refuses_no_call_and_is_named() {
+    for kind in ["anthropic", "gemini"] {
+        let server = upstream(Behaviour::saying("Hi there."));
+        let surface = routed(kind, &server).await;
+        let text = json!([{"type": "text", "text": "Hello.", "novel": 1}]);
+        let body = json!({"model": "chat", "messages": [{"role": "user", "content": text, "größe": 1}]});
+        let sent = surface.ask(&body).await;
+        assert_eq!((sent.status, content(&sent)), (200, json!("Hi there.")), "{kind}: {}", sent.text);
+        let named = Some("messages[0].gr\\u{f6}\\u{df}e, messages[0].content[0].novel");
+        assert_eq!(sent.header("x-mainspring-lost"), named, "{kind}");
+    }
+}
+
+#[tokio::test]
 async fn a_message_of_anthropics_becomes_a_completion() {
     let server = upstream(Behaviour::saying("Hi there."));
     let surface = routed("anthropic", &server).await;

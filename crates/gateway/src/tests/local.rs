@@ -42,6 +42,16 @@ async fn a_model_of_this_process_answers_by_its_own_name() {
 }
 
 #[tokio::test]
+async fn what_a_model_of_this_process_has_no_word_for_is_named() {
+    let room = room().await;
+    let text = json!([{"type": "text", "text": "say something", "novel": 1}]);
+    let body = json!({"model": "tiny", "messages": [{"role": "user", "content": text, "odd": 2}], "other": 3});
+    let answered = room.gateway.call(room.request(&body)).await.unwrap();
+    assert_eq!(answered.lost, ["messages[0].odd", "other", "messages[0].content[0].novel"]);
+    assert_eq!(drain(answered.body).await.0, "one two");
+}
+
+#[tokio::test]
 async fn a_model_of_this_process_is_free_and_answers_whatever_a_budget_has_left() {
     let mut room = room().await;
     let server = upstream(Script::default());

@@ -32,7 +32,7 @@ use mainspring_llm::{
 use crate::{
     fault::UpstreamFault,
     plain,
-    seam::{Adapter, Encoded, Endpoint, Events, Kept, Operation, Outgoing},
+    seam::{self, Adapter, Encoded, Endpoint, Events, Kept, Operation, Outgoing},
 };
 
 /// OpenAI, everything that speaks its dialect, and, with other addresses and another header, Azure.
@@ -63,7 +63,8 @@ impl Adapter for OpenAi {
 
     fn encode(&self, endpoint: &Endpoint, call: &Call) -> Result<Encoded, UpstreamFault> {
         let call = plain::of(call, self.dialect());
-        let (body, lost) = encode::body(endpoint, self.azure, &call)?;
+        let (body, mut lost) = encode::body(endpoint, self.azure, &call)?;
+        lost.extend(seam::unread(&call));
         Ok(Encoded { outgoing: self.post(endpoint, Operation::Chat, body.to_string().into())?, lost })
     }
 
