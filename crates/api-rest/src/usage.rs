@@ -1,6 +1,6 @@
 //! What was used, what it cost, and what it would have cost otherwise.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use axum::{Json, extract::State};
 use mainspring_gateway::ledger::{
@@ -39,7 +39,7 @@ fn stretch(since: Option<&str>, until: Option<&str>, now: Timestamp) -> Answer<(
     Ok((since, until))
 }
 
-fn row(row: UsageRow) -> wire::UsageRow {
+fn row(row: UsageRow, keys: &KeyNames) -> wire::UsageRow {
     let UsageRow {
         name,
         calls,
@@ -59,6 +59,7 @@ fn row(row: UsageRow) -> wire::UsageRow {
         cost,
     } = row;
     wire::UsageRow {
+        key_name: keys.get(&name).cloned(),
         name,
         calls,
         failed,
@@ -122,14 +123,28 @@ pub(crate) async fn usage(
     if by == UsageBy::Principal {
         name_principals(&rest, &mut rows).await?;
     }
+    let keys = key_names(&rest, by, rows.iter().map(|row| row.name.as_str()).collect()).await?;
     Ok(Json(wire::UsageView {
         by: by.as_str().to_owned(),
         since: since.to_string(),
         until: until.to_string(),
-        total: self::row(total),
-        rows: rows.into_iter().map(self::row).collect(),
+        total: row(total, &keys),
+        rows: rows.into_iter().map(|each| row(each, &keys)).collect(),
         cut,
     }))
+}
+
+/// What keys are called, by their ids as rows have them.
+type KeyNames = HashMap<String, String>;
+
+/// Nothing where rows are no keys.
+async fn key_names(rest: &Rest, by: UsageBy, rows: Vec<&str>) -> Answer<KeyNames> {
+    if by != UsageBy::Key {
+        return Ok(KeyNames::new());
+    }
+    let ids = rows.into_iter().filter_map(|id| id.parse().ok()).collect();
+    let names = rest.identity.key_names(ids).await?;
+    Ok(names.into_iter().map(|(id, name)| (id.to_string(), name)).collect())
 }
 
 async fn name_principals(rest: &Rest, rows: &mut [UsageRow]) -> Answer<()> {

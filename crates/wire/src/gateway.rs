@@ -59,6 +59,9 @@ pub struct UsageView {
 pub struct UsageRow {
     /// Empty for calls that had none: no key, no user, no route.
     pub name: String,
+    /// What a key is called, whose id is the `name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_name: Option<String>,
     pub calls: u64,
     pub failed: u64,
     /// Calls that used tokens nobody has a price for: `cost` is without them.

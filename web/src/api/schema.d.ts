@@ -5865,6 +5865,8 @@ export interface components {
         UsageRow: {
             /** @description Empty for calls that had none: no key, no user, no route. */
             name: string;
+            /** @description What a key is called, whose id is the `name`. */
+            key_name?: string | null;
             /** Format: int64 */
             calls: number;
             /** Format: int64 */

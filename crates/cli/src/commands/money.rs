@@ -122,7 +122,7 @@ async fn show_usage(session: &Session, show: &ShowUsage) -> anyhow::Result<()> {
             priced(&row.cost, row.unpriced),
         ]
     };
-    let mut rows: Vec<Vec<String>> = usage.rows.iter().map(|row| cells(named(&row.name), row)).collect();
+    let mut rows: Vec<Vec<String>> = usage.rows.iter().map(|row| cells(named(&row.name, row.key_name.as_deref()), row)).collect();
     if !rows.is_empty() {
         rows.push(cells("total".to_owned(), &usage.total));
     }
@@ -136,8 +136,13 @@ async fn show_usage(session: &Session, show: &ShowUsage) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn named(name: &str) -> String {
-    if name.is_empty() { "–".to_owned() } else { name.to_owned() }
+/// A key by its name, and by the id that `--key` takes.
+fn named(name: &str, key: Option<&str>) -> String {
+    match key {
+        Some(key) => format!("{key} ({name})"),
+        None if name.is_empty() => "–".to_owned(),
+        None => name.to_owned(),
+    }
 }
 
 /// A sum that leaves something out says so.
@@ -170,7 +175,8 @@ fn show_repriced(session: &Session, repriced: &wire::RepricedView) {
         let (cost, other) = (priced(&row.cost, row.unpriced), priced(&row.repriced, row.still_unpriced));
         vec![name, row.calls.to_string(), row.input_tokens.to_string(), row.output_tokens.to_string(), cost, other]
     };
-    let mut rows: Vec<Vec<String>> = repriced.rows.iter().map(|row| cells(named(&row.name), row)).collect();
+    let mut rows: Vec<Vec<String>> =
+        repriced.rows.iter().map(|row| cells(named(&row.name, row.key_name.as_deref()), row)).collect();
     if !rows.is_empty() {
         rows.push(cells("total".to_owned(), &repriced.total));
     }

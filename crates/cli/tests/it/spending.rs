@@ -74,6 +74,8 @@ async fn spending_is_shown_by_what_it_is_asked_by_and_at_other_prices() {
     let by = |by: &str| run(data, &["usage", "--by", by]);
     assert_eq!(rows(&by("user")), [("ann", 2, "0.004", 0), ("bob", 2, "0.002", 1)]);
     assert_eq!(rows(&by("key")), [(key, 2, "0.004", 0), ("", 2, "0.002", 1)]);
+    assert_eq!((&by("key")["rows"][0]["key_name"], &by("user")["rows"][0]["key_name"]), (&json!("ci"), &Value::Null));
+    assert!(said(data, &["usage", "--by", "key"]).contains(&format!("ci ({key})")));
     assert_eq!(rows(&by("model")), [("here/small", 3, "0.006", 0), ("here/unheard-of", 1, "0.00", 1)]);
     assert_eq!(rows(&by("provider")), [("here", 4, "0.006", 1)]);
     assert_eq!(rows(&by("project")), [("default", 4, "0.006", 1)]);
