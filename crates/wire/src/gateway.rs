@@ -88,11 +88,15 @@ pub struct UsageRow {
 /// What calls would have cost otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RepricedView {
+    /// What the rows stand for.
+    pub by: String,
     pub since: String,
     pub until: String,
     pub total: RepricedRow,
-    /// By the provider and model the calls went to.
+    /// In the order of their names.
     pub rows: Vec<RepricedRow>,
+    /// There are more rows than these, which are the dearest; the total is of all.
+    pub cut: bool,
     /// Calls that the other model could not take, such as embeddings, and what they cost: in no row and in no sum.
     #[serde(default)]
     pub apart_calls: u64,
@@ -102,7 +106,11 @@ pub struct RepricedView {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RepricedRow {
+    /// Empty for calls that had none: no key, no user, no route.
     pub name: String,
+    /// What a key is called, whose id is the `name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_name: Option<String>,
     pub calls: u64,
     pub input_tokens: u64,
     pub output_tokens: u64,

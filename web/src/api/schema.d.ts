@@ -1950,6 +1950,8 @@ export interface paths {
         /**
          * What calls would have cost on another model (`as`), or at other `prices`: a table of the project, with a version after
          *     `@`. Tokens stay as they were counted. Only calls that write text can be another model's; the others are counted apart.
+         *     Rows are by target, or as of `GET /api/v1/usage`. With `all_projects` the calls of all projects are priced anew, at the prices
+         *     of the project `default`, which takes an admin of it.
          */
         get: operations["reprice_usage"];
         put?: never;
@@ -5034,7 +5036,10 @@ export interface components {
             replayed?: string | null;
         };
         RepricedRow: {
+            /** @description Empty for calls that had none: no key, no user, no route. */
             name: string;
+            /** @description What a key is called, whose id is the `name`. */
+            key_name?: string | null;
             /** Format: int64 */
             calls: number;
             /** Format: int64 */
@@ -5058,11 +5063,15 @@ export interface components {
         };
         /** @description What calls would have cost otherwise. */
         RepricedView: {
+            /** @description What the rows stand for. */
+            by: string;
             since: string;
             until: string;
             total: components["schemas"]["RepricedRow"];
-            /** @description By the provider and model the calls went to. */
+            /** @description In the order of their names. */
             rows: components["schemas"]["RepricedRow"][];
+            /** @description There are more rows than these, which are the dearest; the total is of all. */
+            cut: boolean;
             /**
              * Format: int64
              * @description Calls that the other model could not take, such as embeddings, and what they cost: in no row and in no sum.
@@ -8870,6 +8879,7 @@ export interface operations {
             query?: {
                 as?: string;
                 prices?: string;
+                by?: string;
                 since?: string;
                 until?: string;
                 key?: string;
@@ -8877,6 +8887,7 @@ export interface operations {
                 app?: string;
                 model?: string;
                 provider?: string;
+                all_projects?: boolean;
             };
             header?: never;
             path?: never;

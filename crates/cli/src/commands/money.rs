@@ -91,9 +91,10 @@ fn asked<'a>(stretch: &'a Stretch, only: &'a Only) -> Vec<(&'static str, Option<
 
 pub(crate) async fn usage(session: &Session, usage: Usage) -> anyhow::Result<ExitCode> {
     match usage.command {
-        Some(UsageCommand::Reprice { other, prices, stretch, only }) => {
+        Some(UsageCommand::Reprice { other, prices, by, all_projects, stretch, only }) => {
             let mut asked = asked(&stretch, &only);
-            asked.extend([("as", other.as_deref()), ("prices", prices.as_deref())]);
+            asked.extend([("as", other.as_deref()), ("prices", prices.as_deref()), ("by", Some(by.as_str()))]);
+            asked.push(("all_projects", all_projects.then_some("true")));
             let repriced: wire::RepricedView = session.client.get(&format!("/api/v1/usage/reprice{}", query(&asked))).await?;
             show_repriced(session, &repriced);
         }
@@ -180,8 +181,12 @@ fn show_repriced(session: &Session, repriced: &wire::RepricedView) {
     if !rows.is_empty() {
         rows.push(cells("total".to_owned(), &repriced.total));
     }
-    table(&["went to", "calls", "input", "output", "dollars then", "dollars otherwise"], rows);
+    let by = if repriced.by == "target" { "went to" } else { repriced.by.as_str() };
+    table(&[by, "calls", "input", "output", "dollars then", "dollars otherwise"], rows);
     say(&format!("calls that began from {} to {}, with the tokens that were counted then", repriced.since, repriced.until));
+    if repriced.cut {
+        say("there are more rows; the total is of all");
+    }
     if repriced.apart_calls > 0 {
         let (calls, cost) = (repriced.apart_calls, &repriced.apart_cost);
         say(&format!("calls that write no text, which another model of that kind could not take: {calls}, for {cost} dollars"));
