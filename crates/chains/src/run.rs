@@ -191,6 +191,7 @@ impl Chains {
             pins: &question.pins,
             user: question.user.as_deref(),
             batch: question.batch,
+            line_of: question.line_of,
             told: &question.told,
             models_only: self.models_only,
             trace: root.context(),

@@ -118,8 +118,15 @@ pub struct Request {
     pub read: Read,
     pub cache: CacheWish,
     pub budget: Budget,
-    /// Runs in a batch: priced so, and with the batch's own concurrency.
+    /// Priced as calls in a batch are.
     pub batch: bool,
+}
+
+impl Request {
+    /// Whether nobody waits for the answer, which goes into a file when it is there.
+    pub(crate) const fn is_line(&self) -> bool {
+        self.batch || self.caller.line_of.is_some()
+    }
 }
 
 /// What the client wants of the cache, by `x-mainspring-cache` or `cache-control`.

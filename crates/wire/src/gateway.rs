@@ -169,7 +169,11 @@ pub struct CallView {
     pub charges: Vec<AttemptCharge>,
     /// Answered from the cache.
     pub cached: bool,
+    /// Priced as calls in a batch are.
     pub batch: bool,
+    /// The batch of which a line made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_id: Option<String>,
     pub trace_id: String,
 }
 
@@ -264,7 +268,11 @@ pub struct StartedCall {
     /// Absent where it is not known any more: for calls that were under way before anyone looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<bool>,
+    /// Priced as calls in a batch are.
     pub batch: bool,
+    /// The batch of which a line made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_id: Option<String>,
     pub trace_id: String,
 }
 

@@ -2336,7 +2336,10 @@ export interface components {
             charges?: components["schemas"]["AttemptCharge"][];
             /** @description Answered from the cache. */
             cached: boolean;
+            /** @description Priced as calls in a batch are. */
             batch: boolean;
+            /** @description The batch of which a line made it. */
+            batch_id?: string | null;
             trace_id: string;
         };
         /** @description What became of the project's spans in the process that answers, since it began. */
@@ -3948,7 +3951,10 @@ export interface components {
                 charges?: components["schemas"]["AttemptCharge"][];
                 /** @description Answered from the cache. */
                 cached: boolean;
+                /** @description Priced as calls in a batch are. */
                 batch: boolean;
+                /** @description The batch of which a line made it. */
+                batch_id?: string | null;
                 trace_id: string;
             }[];
             /** @description Give this as `cursor` for the page after; absent on the last. */
@@ -5536,7 +5542,10 @@ export interface components {
             operation: string;
             /** @description Absent where it is not known any more: for calls that were under way before anyone looked. */
             stream?: boolean | null;
+            /** @description Priced as calls in a batch are. */
             batch: boolean;
+            /** @description The batch of which a line made it. */
+            batch_id?: string | null;
             trace_id: string;
         };
         TablePin: {
@@ -8917,6 +8926,7 @@ export interface operations {
                 provider?: string;
                 status?: string;
                 trace?: string;
+                batch?: string;
                 limit?: number;
                 cursor?: string;
             };

@@ -107,6 +107,9 @@ pub(crate) struct Calls {
     /// `ok`, `failed`, `cancelled` or `interrupted`.
     #[arg(long)]
     pub(crate) status: Option<String>,
+    /// Only lines of this batch.
+    #[arg(long, value_name = "ID")]
+    pub(crate) batch: Option<String>,
     #[command(flatten)]
     pub(crate) stretch: Stretch,
     #[command(flatten)]

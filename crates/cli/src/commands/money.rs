@@ -199,7 +199,7 @@ pub(crate) async fn calls(session: &Session, calls: &Calls) -> anyhow::Result<Ex
         return follow(session, calls).await;
     }
     let mut asked = asked(&calls.stretch, &calls.only);
-    asked.push(("status", calls.status.as_deref()));
+    asked.extend([("status", calls.status.as_deref()), ("batch", calls.batch.as_deref())]);
     let page: wire::Page<wire::CallView> = session.page(&format!("/api/v1/calls{}", query(&asked)), &calls.paging).await?;
     if session.json {
         output::json(&page);
@@ -245,12 +245,13 @@ async fn follow(session: &Session, calls: &Calls) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn is_wanted(call: &wire::CallView, Calls { status, only, .. }: &Calls) -> bool {
+fn is_wanted(call: &wire::CallView, Calls { status, batch, only, .. }: &Calls) -> bool {
     let Only { key, user, app, model, provider } = only;
     let same = |wanted: &Option<String>, found: Option<&str>| wanted.is_none() || wanted.as_deref() == found;
     let named = model.is_none() || model.as_ref() == Some(&call.model) || *model == call.route;
     named
         && same(status, Some(&call.status))
+        && same(batch, call.batch_id.as_deref())
         && same(key, call.key.as_deref())
         && same(user, call.user.as_deref())
         && same(app, call.app.as_deref())

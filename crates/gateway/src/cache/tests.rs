@@ -56,7 +56,14 @@ struct Asked {
 
 fn asked() -> Asked {
     Asked {
-        caller: Caller { project: ProjectId::from_raw(1), principal: PrincipalId::from_raw(1), key: None, user: None, app: None },
+        caller: Caller {
+            project: ProjectId::from_raw(1),
+            principal: PrincipalId::from_raw(1),
+            key: None,
+            user: None,
+            app: None,
+            line_of: None,
+        },
         app_version: None,
         user: None,
         labels: Labels::none(),
