@@ -223,6 +223,13 @@ impl Resolver<'_> {
     }
 
     async fn unknown(&self, target: &Target) -> ChainFault {
+        // A model that is there and does something else is not unknown.
+        if matches!(target.kind, None | Some(AssetKind::Model))
+            && target.reference.selector == Selector::Latest
+            && let Err(fault @ ModelFault::OtherKind { .. }) = self.models.chat(target.reference.name.as_str())
+        {
+            return ChainFault::Model(fault);
+        }
         let callables = callables(self.actor, self.registry, self.models).await.unwrap_or_default();
         let name = target.to_string();
         let nearest = text::nearest(&name, callables.iter().map(|callable| callable.name.as_str())).map(str::to_owned);
