@@ -89,6 +89,7 @@ impl Asked {
                 key: self.actor.key,
                 user: self.peeked.user.clone(),
                 app: None,
+                line_of: None,
             },
             version: None,
             labels: self.actor.labels.clone(),

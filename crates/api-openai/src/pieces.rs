@@ -105,7 +105,7 @@ pub(crate) fn raw(raw: Raw) -> impl Stream<Item = Answer<Piece>> + Send {
                             close(span, &whole, usage);
                         }
                         yield Ok(Piece::Finished { index, finish, known: json!({"trace_id": trace.trace.to_string()}) });
-                        yield Ok(Piece::Used(usage));
+                        yield Ok(Piece::Used(if index % raw.n == 0 { usage } else { usage.of_alternative() }));
                         break;
                     }
                     Err(fault) => {

@@ -145,7 +145,8 @@ pub(crate) async fn explain(
         None => None,
     };
     let actor = other.as_ref().unwrap_or(actor);
-    let who = Who { project: actor.project, principal: actor.principal, key: actor.key, user: user.clone(), app: None };
+    let who =
+        Who { project: actor.project, principal: actor.principal, key: actor.key, user: user.clone(), app: None, line_of: None };
     let question = ExplainQuestion { input_tokens, max_tokens, user, session, ..ExplainQuestion::default() };
     Ok(Json(explained(rest.gateway.explain(&who, &model, &question)?)))
 }

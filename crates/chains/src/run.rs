@@ -65,6 +65,7 @@ pub enum AnswerEvent {
         finish: FinishReason,
     },
     Done {
+        /// Of all alternatives, with the prompt counted once.
         usage: Usage,
         outcomes: Vec<Outcome>,
     },
@@ -83,6 +84,7 @@ pub struct Alternative {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
     pub alternatives: Vec<Alternative>,
+    /// Of all of them, with the prompt counted once.
     pub usage: Usage,
 }
 
@@ -191,6 +193,7 @@ impl Chains {
             pins: &question.pins,
             user: question.user.as_deref(),
             batch: question.batch,
+            line_of: question.line_of,
             told: &question.told,
             models_only: self.models_only,
             trace: root.context(),
@@ -505,7 +508,8 @@ impl Run {
         let n = self.question.n.max(1);
         Box::pin(async_stream::stream! {
             yield Ok(AnswerEvent::Sources { sources: self.sources(&[]), abstains: self.abstains() });
-            let mut total = Usage::default();
+            // What the model read and wrote, and what of it is told: whoever asks for several answers wrote one prompt.
+            let (mut total, mut told) = (Usage::default(), Usage::default());
             let mut outcomes = Vec::with_capacity(n);
             let mut texts = Vec::with_capacity(n);
             for index in 0..n {
@@ -523,7 +527,9 @@ impl Run {
                     yield Ok(AnswerEvent::Finished { index, finish: given.finish });
                     // However many alternatives: the sources were read once, and each of them is given.
                     let read = if index == 0 { given.usage.input_tokens } else { 0 };
-                    add(&mut total, Usage { input_tokens: read, ..given.usage });
+                    let usage = Usage { input_tokens: read, ..given.usage };
+                    add(&mut total, usage);
+                    add(&mut told, usage);
                 } else if let By::Model(chosen) = &self.plan.by {
                     let begun = match first.take() {
                         Some(begun) => Ok(begun),
@@ -546,6 +552,7 @@ impl Run {
                             }
                             Ok(Delta::Done { finish, usage }) => {
                                 add(&mut total, usage);
+                                add(&mut told, if index == 0 { usage } else { usage.of_alternative() });
                                 timings.extend(call.finish(&text, finish, usage));
                                 yield Ok(AnswerEvent::Finished { index, finish });
                                 break;
@@ -564,7 +571,7 @@ impl Run {
                 texts.push(text);
             }
             close(root, &self, &texts, &outcomes, total);
-            yield Ok(AnswerEvent::Done { usage: total, outcomes });
+            yield Ok(AnswerEvent::Done { usage: told, outcomes });
         })
     }
 }

@@ -166,7 +166,7 @@ impl Gateway {
         if request.operation != Operation::Responses || !request.peeked.background {
             return Ok(());
         }
-        if request.batch {
+        if request.is_line() {
             return Err(GatewayFault::invalid("background", "a batch is made in the background as it is; leave it out"));
         }
         if self.inner.background.is_full() {

@@ -69,7 +69,7 @@ impl GatewayFault {
 /// What a fault of a model of this process would be at a provider.
 pub(crate) const fn local_class(fault: &ModelFault) -> FaultClass {
     match fault {
-        ModelFault::UnknownModel { .. } => FaultClass::NotFound,
+        ModelFault::UnknownModel { .. } | ModelFault::OtherKind { .. } => FaultClass::NotFound,
         ModelFault::ContextExceeded { .. } => FaultClass::ContextWindow,
         ModelFault::InvalidParameter { .. } => FaultClass::Invalid,
         ModelFault::Unsupported { .. } => FaultClass::Unsupported,

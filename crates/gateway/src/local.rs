@@ -124,7 +124,7 @@ pub(crate) fn chat(
                 match delta {
                     Ok(Delta::Text { text, logprobs: tokens }) => yield Ok(Event::Text { choice, text, logprobs: logprobs(&tokens) }),
                     Ok(Delta::Done { finish: why, usage }) => {
-                        count(&mut used, usage);
+                        count(&mut used, if choice == 0 { usage } else { usage.of_alternative() });
                         yield Ok(Event::Finished { choice, finish: finish(why), stop_sequence: None });
                         done = true;
                         break;

@@ -41,7 +41,7 @@ pub struct Asks {
     pub trace: SpanContext,
     /// Which version of an app asks.
     pub version: Option<String>,
-    /// A line of a batch.
+    /// Priced as calls in a batch are.
     pub batch: bool,
     pub told: Told,
 }
@@ -57,13 +57,14 @@ impl Asks {
 /// The seam by which chains find models.
 impl ModelSource for Gateway {
     fn chat(&self, asking: &Asking<'_>, name: &str) -> Option<Arc<dyn ChatModel>> {
-        let Asking { actor, app, version, user, batch, trace, told } = *asking;
+        let Asking { actor, app, version, user, batch, line_of, trace, told } = *asking;
         let caller = Caller {
             project: actor.project,
             principal: actor.principal,
             key: actor.key,
             user: user.map(str::to_owned),
             app: app.map(str::to_owned),
+            line_of,
         };
         let version = version.map(str::to_owned);
         let (labels, trace, told) = (actor.labels.clone(), trace.clone(), told.clone());

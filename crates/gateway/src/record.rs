@@ -2,7 +2,7 @@
 
 use mainspring_kernel::{
     Digest, Money, Timestamp,
-    id::{ApiKeyId, CallId, PrincipalId, ProjectId},
+    id::{ApiKeyId, BatchId, CallId, PrincipalId, ProjectId},
 };
 use mainspring_llm::{TokenUsage, TraceId};
 use mainspring_providers::FaultClass;
@@ -22,6 +22,9 @@ pub struct Caller {
     /// The app whose chain makes the call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app: Option<String>,
+    /// The batch of which a line makes the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line_of: Option<BatchId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,6 +119,7 @@ pub struct CallRecord {
     /// Answered from the cache.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cached: bool,
+    /// Priced as calls in a batch are.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub batch: bool,
     /// The name of the response that was made, where its provider keeps it.

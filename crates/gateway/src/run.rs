@@ -221,7 +221,7 @@ impl<'a> Run<'a> {
             .spec
             .hedge
             .as_ref()
-            .filter(|_| first && !asked.request.batch && !asked.is_background() && !self.queue.is_empty());
+            .filter(|_| first && !asked.request.is_line() && !asked.is_background() && !self.queue.is_empty());
         let late = rules.and_then(|rules| hedge::delay(rules, &asked.route.targets[index].state, asked.manner()));
         match late {
             Some(late) => {

@@ -118,11 +118,18 @@ pub struct Request {
     pub read: Read,
     pub cache: CacheWish,
     pub budget: Budget,
-    /// Runs in a batch: priced so, and with the batch's own concurrency.
+    /// Priced as calls in a batch are.
     pub batch: bool,
     /// What is told of it where no answer tells it: of a call that failed, where the rest stands and who was asked; of a stream,
     /// how it ended.
     pub told: Told,
+}
+
+impl Request {
+    /// Whether nobody waits for the answer, which goes into a file when it is there.
+    pub(crate) const fn is_line(&self) -> bool {
+        self.batch || self.caller.line_of.is_some()
+    }
 }
 
 /// What the client wants of the cache, by `x-mainspring-cache` or `cache-control`.

@@ -188,7 +188,9 @@ impl Draft {
                     self.missing(path, format!("the price cannot be kept: {problem}"));
                 }
                 if problems.is_empty() {
-                    self.prices.push(price);
+                    // Elsewhere a name counts before a pattern; here the first that matches does.
+                    let place = self.prices.iter().position(|known| known.hides(&price)).unwrap_or(self.prices.len());
+                    self.prices.insert(place, price);
                 }
             }
         }

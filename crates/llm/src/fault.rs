@@ -7,6 +7,9 @@ use mainspring_kernel::{Fault, FaultKind};
 pub enum ModelFault {
     #[error("model `{model}` is not known")]
     UnknownModel { model: String, nearest: Option<String> },
+    /// `known`: those of the wanted kind.
+    #[error("`{model}` is {is} and no {wanted}")]
+    OtherKind { model: String, is: &'static str, wanted: &'static str, known: Vec<String> },
     #[error("{tokens} tokens do not fit the context window of {window} of `{model}`")]
     ContextExceeded { model: String, tokens: usize, window: usize },
     #[error("`{parameter}`: {reason}")]
@@ -34,7 +37,7 @@ impl Fault for ModelFault {
     fn kind(&self) -> FaultKind {
         match self {
             Self::UnknownModel { .. } => FaultKind::NotFound,
-            Self::ContextExceeded { .. } | Self::InvalidParameter { .. } => FaultKind::Invalid,
+            Self::ContextExceeded { .. } | Self::InvalidParameter { .. } | Self::OtherKind { .. } => FaultKind::Invalid,
             Self::Unsupported { .. } => FaultKind::Unsupported,
             Self::Saturated { .. } => FaultKind::Saturated,
             Self::Timeout { .. } => FaultKind::Timeout,
@@ -47,6 +50,7 @@ impl Fault for ModelFault {
     fn code(&self) -> &'static str {
         match self {
             Self::UnknownModel { .. } => "model-not-found",
+            Self::OtherKind { .. } => "model-wrong-kind",
             Self::ContextExceeded { .. } => "context-length-exceeded",
             Self::InvalidParameter { .. } => "model-invalid-parameter",
             Self::Unsupported { .. } => "model-unsupported",
@@ -65,6 +69,8 @@ impl Fault for ModelFault {
         match self {
             Self::UnknownModel { nearest: Some(nearest), .. } => Some(format!("did you mean `{nearest}`?")),
             Self::UnknownModel { .. } => Some("`GET /v1/models` or `mainspring models list` shows what is there".into()),
+            Self::OtherKind { known, .. } if !known.is_empty() => Some(format!("name one of {}", known.join(", "))),
+            Self::OtherKind { .. } => Some("`mainspring models list` shows what each model does".into()),
             Self::ContextExceeded { .. } => {
                 Some("shorten the text or the messages, lower `max_tokens`, or retrieve fewer chunks".into())
             }

@@ -1950,6 +1950,8 @@ export interface paths {
         /**
          * What calls would have cost on another model (`as`), or at other `prices`: a table of the project, with a version after
          *     `@`. Tokens stay as they were counted. Only calls that write text can be another model's; the others are counted apart.
+         *     Rows are by target, or as of `GET /api/v1/usage`. With `all_projects` the calls of all projects are priced anew, at the prices
+         *     of the project `default`, which takes an admin of it.
          */
         get: operations["reprice_usage"];
         put?: never;
@@ -2334,7 +2336,10 @@ export interface components {
             charges?: components["schemas"]["AttemptCharge"][];
             /** @description Answered from the cache. */
             cached: boolean;
+            /** @description Priced as calls in a batch are. */
             batch: boolean;
+            /** @description The batch of which a line made it. */
+            batch_id?: string | null;
             trace_id: string;
         };
         /** @description What became of the project's spans in the process that answers, since it began. */
@@ -3961,7 +3966,10 @@ export interface components {
                 charges?: components["schemas"]["AttemptCharge"][];
                 /** @description Answered from the cache. */
                 cached: boolean;
+                /** @description Priced as calls in a batch are. */
                 batch: boolean;
+                /** @description The batch of which a line made it. */
+                batch_id?: string | null;
                 trace_id: string;
             }[];
             /** @description Give this as `cursor` for the page after; absent on the last. */
@@ -5051,7 +5059,10 @@ export interface components {
             replayed?: string | null;
         };
         RepricedRow: {
+            /** @description Empty for calls that had none: no key, no user, no route. */
             name: string;
+            /** @description What a key is called, whose id is the `name`. */
+            key_name?: string | null;
             /** Format: int64 */
             calls: number;
             /** Format: int64 */
@@ -5075,11 +5086,15 @@ export interface components {
         };
         /** @description What calls would have cost otherwise. */
         RepricedView: {
+            /** @description What the rows stand for. */
+            by: string;
             since: string;
             until: string;
             total: components["schemas"]["RepricedRow"];
-            /** @description By the provider and model the calls went to. */
+            /** @description In the order of their names. */
             rows: components["schemas"]["RepricedRow"][];
+            /** @description There are more rows than these, which are the dearest; the total is of all. */
+            cut: boolean;
             /**
              * Format: int64
              * @description Calls that the other model could not take, such as embeddings, and what they cost: in no row and in no sum.
@@ -5546,7 +5561,10 @@ export interface components {
             operation: string;
             /** @description Absent where it is not known any more: for calls that were under way before anyone looked. */
             stream?: boolean | null;
+            /** @description Priced as calls in a batch are. */
             batch: boolean;
+            /** @description The batch of which a line made it. */
+            batch_id?: string | null;
             trace_id: string;
         };
         TablePin: {
@@ -5884,6 +5902,8 @@ export interface components {
         UsageRow: {
             /** @description Empty for calls that had none: no key, no user, no route. */
             name: string;
+            /** @description What a key is called, whose id is the `name`. */
+            key_name?: string | null;
             /** Format: int64 */
             calls: number;
             /** Format: int64 */
@@ -8887,6 +8907,7 @@ export interface operations {
             query?: {
                 as?: string;
                 prices?: string;
+                by?: string;
                 since?: string;
                 until?: string;
                 key?: string;
@@ -8894,6 +8915,7 @@ export interface operations {
                 app?: string;
                 model?: string;
                 provider?: string;
+                all_projects?: boolean;
             };
             header?: never;
             path?: never;
@@ -8923,6 +8945,7 @@ export interface operations {
                 provider?: string;
                 status?: string;
                 trace?: string;
+                batch?: string;
                 limit?: number;
                 cursor?: string;
             };

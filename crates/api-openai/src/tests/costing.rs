@@ -99,6 +99,12 @@ async fn an_app_says_it_in_what_is_known_of_its_answer() {
     // Of several answers together.
     let several = surface.ask(&with(hello("echo"), &json!({"n": 2}))).await.json();
     assert_eq!(several["mainspring"]["cost"], json!("0.000014"), "{several}");
+    // The prompt is counted once, as OpenAI does.
+    let used = |answer: &Value| (answer["usage"]["prompt_tokens"].clone(), answer["usage"]["completion_tokens"].clone());
+    assert_eq!(used(&several), (json!(3), json!(4)), "{several}");
+    let texts = json!({"model": LOCAL, "prompt": ["x", "y"], "n": 2});
+    let texts = surface.post("/v1/completions", &texts).await.json();
+    assert_eq!(used(&texts), (json!(6), json!(8)), "{texts}");
     let raw = surface.post("/v1/completions", &json!({"model": LOCAL, "prompt": "x", "stream": true})).await;
     assert!(raw.text.contains("\n\n: mainspring-cost 0.000007\n\ndata: [DONE]\n\n"), "{}", raw.text);
     assert_eq!(raw.ended, Some(End::Complete));

@@ -142,6 +142,33 @@ async fn an_embedder_of_this_process_answers_its_own_name_and_through_a_route() 
 }
 
 #[tokio::test]
+async fn a_model_that_does_something_else_is_named_as_what_it_is() {
+    let surface = Surface::open().await;
+    for (path, body, said) in [
+        (
+            "/v1/chat/completions",
+            hello(EMBEDDER),
+            format!("`{EMBEDDER}` is an embedding model and no chat model (name one of {LOCAL})"),
+        ),
+        ("/v1/chat/completions", hello(RERANKER), format!("`{RERANKER}` is a reranker and no chat model (name one of {LOCAL})")),
+        (
+            "/v1/embeddings",
+            json!({"model": LOCAL, "input": "x"}),
+            format!("`{LOCAL}` is a chat model and no embedding model (name one of {EMBEDDER})"),
+        ),
+        (
+            "/v1/rerank",
+            json!({"model": LOCAL, "query": "a", "documents": ["b"]}),
+            format!("`{LOCAL}` is a chat model and no reranker (name one of {RERANKER})"),
+        ),
+    ] {
+        let sent = surface.post(path, &body).await;
+        let error = &sent.json()["error"];
+        assert_eq!((sent.status, &error["code"], &error["message"]), (400, &json!("model-wrong-kind"), &json!(said)), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn passages_are_ordered_by_a_provider_and_by_a_model_of_this_process() {
     let server = upstream(Behaviour::default());
     let surface = routed("openai", &server).await;

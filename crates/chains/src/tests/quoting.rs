@@ -125,7 +125,10 @@ impl Room {
         let app = json!({"chain": "manual", "abstain": "It is not in there."});
         let drafts = [draft("knowledge", "manual", &json!({})), draft("chain", "manual", &steps), draft("app", "manual", &app)];
         let project = Project::of(knowledge, &drafts).await;
-        let models = Models::default().with_embedder(Arc::new(Words)).with_reranker(MODEL, Arc::new(Words));
+        let models = Models::default()
+            .with_embedder(Arc::new(Words))
+            .with_reranker(MODEL, Arc::new(Words))
+            .with_reranker("judge", Arc::new(Words));
         let chains = Chains::new(Arc::clone(&project.registry), Arc::new(Documents), models, "none".to_owned());
         Self { chains, project }
     }
@@ -216,4 +219,9 @@ async fn another_model_may_compare_and_an_unknown_one_is_named() {
     let fault = room.ask("The port is which?", |question| question.pins.model = Some("wordz".into())).await.unwrap_err();
     assert_eq!(fault.code(), "model-not-found");
     assert!(fault.hint().unwrap_or_default().contains("words"), "{:?}", fault.hint());
+    // One that is here and embeds nothing is not unknown: a replay may be given any name.
+    let fault = room.ask("The port is which?", |question| question.pins.model = Some("judge".into())).await.unwrap_err();
+    assert_eq!((fault.code(), fault.kind()), ("model-wrong-kind", FaultKind::Invalid));
+    assert_eq!(fault.to_string(), "`judge` is a reranker and no embedding model");
+    assert_eq!(fault.hint().as_deref(), Some("name one of words"));
 }

@@ -123,6 +123,11 @@ fn the_page_of_a_code_is_in_the_binary() {
     let text = raw(&server, "GET /errors/body-too-large", "", "");
     assert_eq!((text.status, text.header("content-type")), (200, Some("text/markdown; charset=utf-8")));
     assert!(text.text.starts_with("# body-too-large\n"), "{}", text.text);
+    // As clients of OpenAI see codes.
+    for (code, page) in [("context_length_exceeded", "context-length-exceeded"), ("model_not_found", "model-not-found")] {
+        let text = raw(&server, &format!("GET /errors/{code}"), "", "");
+        assert!(text.status == 200 && text.text.starts_with(&format!("# {page}\n")), "{}", text.text);
+    }
     let page = raw(&server, "GET /errors/body-too-large", "accept: text/html\r\n", "");
     assert!(page.text.contains("<h1>body-too-large</h1>"), "{}", page.text);
 }

@@ -56,7 +56,14 @@ struct Asked {
 
 fn asked() -> Asked {
     Asked {
-        caller: Caller { project: ProjectId::from_raw(1), principal: PrincipalId::from_raw(1), key: None, user: None, app: None },
+        caller: Caller {
+            project: ProjectId::from_raw(1),
+            principal: PrincipalId::from_raw(1),
+            key: None,
+            user: None,
+            app: None,
+            line_of: None,
+        },
         app_version: None,
         user: None,
         labels: Labels::none(),
@@ -130,16 +137,43 @@ fn order_of_fields_and_who_asks_do_not_matter() {
         asked.rules.per_user = true;
     };
     assert_ne!(key_of(apart), Some(same));
-    // Where Anthropic's clients say who asks; elsewhere the same field is a note like any other.
-    let noted = |said_in, user: &str| {
-        let metadata = json!({"user_id": user, "team": "red"});
+    // Where Anthropic's clients say who asks; OpenAI's make notes there.
+    let noted = |said_in, metadata: Value| {
         key_of(|asked| {
             asked.said_in = said_in;
             asked.body["metadata"] = metadata;
         })
     };
-    assert_eq!(noted(Dialect::Anthropic, "ann"), noted(Dialect::Anthropic, "bob"));
-    assert_ne!(noted(Dialect::OpenAiChat, "ann"), noted(Dialect::OpenAiChat, "bob"));
+    let of = |user: &str| json!({"user_id": user, "team": "red"});
+    assert_eq!(noted(Dialect::Anthropic, of("ann")), noted(Dialect::Anthropic, of("bob")));
+    assert_ne!(noted(Dialect::Anthropic, of("ann")), noted(Dialect::Anthropic, json!({"team": "blue"})));
+    assert_eq!(noted(Dialect::OpenAiChat, of("ann")), key_of(|_| {}), "notes change no completion");
+    let responding = |metadata: Value| {
+        key_of(|asked| {
+            (asked.said_in, asked.operation) = (Dialect::OpenAiResponses, Operation::Responses);
+            asked.body["metadata"] = metadata;
+        })
+    };
+    assert_ne!(responding(of("ann")), responding(of("bob")), "a response says its notes again");
+}
+
+#[test]
+fn the_same_parameters_are_the_same_however_they_are_written() {
+    let with = |name: &str, value: Value| key_of(|asked| asked.body[name] = value).unwrap().exact;
+    let plain = key_of(|_| {}).unwrap().exact;
+    assert_eq!(with("temperature", json!(0.0)), plain);
+    assert_eq!(with("temperature", json!(-0.0)), plain);
+    assert_eq!(with("stream", json!(false)), plain);
+    assert_eq!(with("stream", Value::Null), plain);
+    assert_eq!(with("top_p", json!(1)), with("top_p", json!(1.0)));
+    assert_ne!(with("top_p", json!(1)), with("top_p", json!(0.5)));
+    assert_eq!(with("max_tokens", json!(100)), with("max_tokens", json!(100.0)));
+    // What no float tells from its neighbours stays as it is.
+    assert_ne!(with("seed", json!(9_007_199_254_740_993_u64)), with("seed", json!(9_007_199_254_740_992.0)));
+    // A model may read these as they are written.
+    let tool =
+        |value: Value| with("tools", json!([{"type": "function", "function": {"name": "f", "parameters": {"const": value}}}]));
+    assert_ne!(tool(json!(1)), tool(json!(1.0)));
 }
 
 #[test]

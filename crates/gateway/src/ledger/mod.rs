@@ -56,7 +56,7 @@ pub use intent::{Candidate, Intent};
 pub use limit::{Amount, EACH, Limit, Metric, NewLimit, SubjectKind, WordFault};
 pub use permit::Permit;
 pub use processes::Process;
-pub use reprice::{Apart, Repriced, RepricedModel, Repricing};
+pub use reprice::{Apart, Repriced, RepricedRow, Repricing};
 pub use rules::LimitState;
 pub use usage::{UsageBy, UsageFilter, UsageQuestion, UsageReport, UsageRow};
 pub use window::Span;

@@ -48,6 +48,7 @@ pub(super) fn record(number: u128) -> CallRecord {
             key: Some(ApiKeyId::from_raw(3)),
             user: Some("ann".to_owned()),
             app: None,
+            line_of: None,
         },
         at: start(),
         took_ms: 800,

@@ -277,9 +277,12 @@ async fn who_cannot_make_one_says_so_and_is_paid_nothing() {
     assert_eq!((fault.code(), fault.kind()), ("upstream-unsupported", FaultKind::Invalid), "{fault}");
     let mut in_batch = away(false);
     in_batch["model"] = json!("main/a");
-    let request = crate::Request { batch: true, ..room.response(&in_batch) };
-    let fault = room.gateway.call(request).await.unwrap_err();
-    assert_eq!((fault.code(), server.count()), ("gateway-bad-request", 0), "{fault}");
+    let at_its_prices = crate::Request { batch: true, ..room.response(&in_batch) };
+    let caller = crate::Caller { line_of: Some(mainspring_kernel::id::BatchId::from_raw(1)), ..room.caller() };
+    for request in [at_its_prices, crate::Request { caller, ..room.response(&in_batch) }] {
+        let fault = room.gateway.call(request).await.unwrap_err();
+        assert_eq!((fault.code(), server.count()), ("gateway-bad-request", 0), "{fault}");
+    }
     // Another endpoint has no such field: what it makes of it is the provider's.
     let mut chat = super::room::chat("main/a", false);
     chat["background"] = json!(true);

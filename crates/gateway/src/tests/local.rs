@@ -37,6 +37,11 @@ async fn a_model_of_this_process_answers_by_its_own_name() {
     assert!(matches!(answered.body, Body::Events(_)));
     assert_eq!(drain(answered.body).await.0, "one two");
     assert_eq!(room.settled_once().await.usage.output, 2);
+    let mut several = chat("tiny", false);
+    several["n"] = json!(3);
+    room.gateway.call(room.request(&several)).await.unwrap();
+    let used = room.settled_once().await.usage;
+    assert_eq!((used.input, used.output, used.cache_read), (3, 6, 1), "one prompt and three answers");
     assert!(!room.gateway.knows(room.project, "tiny").await, "no route names it");
     assert!(room.gateway.knows(room.project, "local/tiny").await);
 }

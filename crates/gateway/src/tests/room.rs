@@ -158,7 +158,7 @@ impl Room {
     }
 
     pub(crate) fn caller(&self) -> Caller {
-        Caller { project: self.project, principal: PrincipalId::from_raw(7), key: None, user: None, app: None }
+        Caller { project: self.project, principal: PrincipalId::from_raw(7), key: None, user: None, app: None, line_of: None }
     }
 
     /// As a chain asks for a model.

@@ -119,6 +119,20 @@ fn prices_are_for_a_million_tokens_at_their_provider() {
 }
 
 #[test]
+fn a_price_of_a_model_stands_before_that_of_a_pattern_that_matches_it() {
+    let priced = |name: &str, model: &str| {
+        format!(
+            "  - {{model_name: '{name}', litellm_params: {{model: '{model}', input_cost_per_token: 0.000001, output_cost_per_token: 0.000002}}}}\n"
+        )
+    };
+    let list = format!("model_list:\n{}{}", priced("*", "openai/*"), priced("cheap", "openai/gpt-4o-mini"));
+    let imported = litellm(&list, &unset).unwrap();
+    sound(&imported);
+    let prices = spec(&imported, AssetKind::Prices, "default")["models"].as_array().unwrap();
+    assert_eq!(prices.iter().map(|price| &price["model"]).collect::<Vec<_>>(), [&json!("gpt-4o-mini"), &json!("*")]);
+}
+
+#[test]
 fn no_secret_of_the_file_comes_through() {
     let imported = proxy();
     holds_none(
