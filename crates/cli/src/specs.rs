@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use serde::Deserialize;
 use serde_json::Value;
 
 /// More than any honest spec; a larger file is not one.
@@ -72,12 +71,17 @@ fn read_file(path: &Path, manifests: &mut Vec<Value>) -> anyhow::Result<()> {
     let is_json = path.extension().is_some_and(|extension| extension == "json");
     // A reader of YAML would take minutes over it before it said so.
     if mainspring_registry::is_too_deep(&text) {
-        if is_json && serde_json::from_str(&text).is_ok_and(|data| is_data(&data)) {
+        if is_json && is_json_data(&text) {
             return Ok(());
         }
         bail!("{shown} is nested too deep for a spec: brackets stay open, or are far too many");
     }
-    for (index, document) in parse(&text).with_context(|| format!("{shown} is not valid YAML or JSON"))?.into_iter().enumerate() {
+    let documents = match parse(&text) {
+        // Data may say a field twice.
+        Err(_) if is_json && is_json_data(&text) => return Ok(()),
+        read => read.with_context(|| format!("{shown} is not valid YAML or JSON"))?,
+    };
+    for (index, document) in documents.into_iter().enumerate() {
         // A data file beside the specs is not an error; a document that says it is ours must be whole.
         if is_data(&document) {
             if is_json {
@@ -98,11 +102,15 @@ fn is_data(document: &Value) -> bool {
     document.get("apiVersion").is_none() && document.get("kind").is_none()
 }
 
-/// The documents of a YAML stream; JSON is YAML too.
+fn is_json_data(text: &str) -> bool {
+    serde_json::from_str(text).is_ok_and(|data| is_data(&data))
+}
+
+/// The documents of a YAML stream that are not empty.
 pub(crate) fn parse(text: &str) -> anyhow::Result<Vec<Value>> {
     let mut documents = Vec::new();
-    for document in yaml_serde::Deserializer::from_str(text) {
-        let value = Value::deserialize(document)?;
+    for document in mainspring_registry::documents(text) {
+        let value = document?;
         if !value.is_null() {
             documents.push(value);
         }

@@ -214,6 +214,23 @@ fn a_spec_nested_too_deep_is_refused_before_it_is_read() {
 }
 
 #[test]
+fn a_field_that_stands_twice_is_named_with_its_file_and_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec =
+        "apiVersion: mainspring/v1\nkind: prompt\nname: p\nspec:\n  messages: []\n  messages: [{role: user, content: x}]\n";
+    std::fs::write(dir.path().join("p.yaml"), spec).unwrap();
+    let said = format!("{:#}", specs::read(dir.path()).unwrap_err());
+    assert!(said.contains("p.yaml") && said.contains("duplicate field `messages` at line 6"), "{said}");
+
+    std::fs::remove_file(dir.path().join("p.yaml")).unwrap();
+    std::fs::write(dir.path().join("p.json"), "{\"kind\": \"prompt\",\n\"name\": \"p\",\n\"name\": \"q\"}").unwrap();
+    // Data beside the specs may say anything twice.
+    std::fs::write(dir.path().join("data.json"), r#"{"a": 1, "a": 2}"#).unwrap();
+    let said = format!("{:#}", specs::read(dir.path()).unwrap_err());
+    assert!(said.contains("p.json") && said.contains("duplicate field `name` at line 3"), "{said}");
+}
+
+#[test]
 fn terminal_control_characters_from_documents_do_not_reach_the_terminal() {
     assert_eq!(output::printable("a\u{1b}[2Jb\n"), "a\u{fffd}[2Jb\n");
     assert_eq!((output::bytes(999), output::bytes(22_928_619)), ("999 B".to_owned(), "22.9 MB".to_owned()));

@@ -189,6 +189,24 @@ fn a_plan_is_shown_before_it_is_applied() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_manifest_that_says_a_field_twice_is_applied_by_nobody() {
+    let (data, specs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let server = Server::start(data.path(), "127.0.0.1");
+    let twice = prompt("One.") + "  messages: [{role: user, content: Two.}]\n";
+    let error = refused(data.path(), &["apply", &write(specs.path(), "greeting.yaml", &twice)]);
+    let said = error["error"].as_str().unwrap();
+    assert!(said.contains("greeting.yaml") && said.contains("duplicate field `messages` at line 6"), "{said}");
+
+    let manifest = r#"{"apiVersion": "mainspring/v1", "kind": "prompt", "name": "greeting", "spec": {"messages": [],
+"messages": [{"role": "user", "content": "Two."}]}}"#;
+    let body = format!(r#"{{"manifests": [{manifest}], "dry_run": false}}"#);
+    let reply = User::of(&server, None).send(http::Request::post("/api/v1/apply").body(body.into()).unwrap()).await;
+    assert_eq!((reply.status, &reply.json()["code"]), (400, &json!("body-duplicate-field")), "{}", reply.text);
+    assert!(reply.text.contains("duplicate field `messages` at line 2"), "{}", reply.text);
+    assert_eq!(run(data.path(), &["list"]), json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_schema_of_every_kind_is_published_for_editors() {
     let data = tempfile::tempdir().unwrap();
     let server = Server::start(data.path(), "127.0.0.1");
