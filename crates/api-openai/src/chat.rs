@@ -41,7 +41,7 @@ async fn answered_here(state: &OpenAi, asked: &Asked) -> Answer<Response> {
     let mut question = body.question()?;
     asked.tell(&mut question);
     let told = question.told.clone();
-    let refused = |fault: ChainFault| OpenAiError::of(&fault).telling(&told);
+    let refused = |fault: ChainFault| OpenAiError::of_answer(&fault).telling(&told);
     let refuse = question.overrides.json.is_some();
     let trace = asked.trace(state);
     let id = trace.trace;
@@ -108,7 +108,7 @@ pub(crate) fn events(
                 }
                 Err(fault) => {
                     // The status line has gone out; OpenAI's clients read an `error` event as a failure.
-                    yield SseEvent::data(OpenAiError::of(&fault).body().to_string());
+                    yield SseEvent::data(OpenAiError::of_answer(&fault).body().to_string());
                     return;
                 }
             }

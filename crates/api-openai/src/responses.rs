@@ -73,7 +73,7 @@ async fn answered_here(state: &OpenAi, asked: &Asked) -> Answer<Response> {
     let mut question = question(call)?;
     asked.tell(&mut question);
     let told = question.told.clone();
-    let refused = |fault: ChainFault| OpenAiError::of(&fault).telling(&told);
+    let refused = |fault: ChainFault| OpenAiError::of_answer(&fault).telling(&told);
     let refuse = question.overrides.json.is_some();
     let trace = asked.trace(state);
     let id_of_trace = trace.trace;
@@ -157,7 +157,7 @@ pub(crate) fn events(
                 }
                 Ok(AnswerEvent::Text { .. } | AnswerEvent::Finished { .. }) => Vec::new(),
                 Err(fault) => {
-                    let error = OpenAiError::of(&fault);
+                    let error = OpenAiError::of_answer(&fault);
                     for event in writer.fail(error.code(), &error.message()) {
                         yield SseEvent::named(event.event, event.data);
                     }
