@@ -21,6 +21,14 @@ fn hostile_files_are_refused_by_name() {
     refused("image.md", b"\x89PNG\r\n\x1a\n...", "parse-unsupported");
     refused("program", b"\x7fELF\x02", "parse-unsupported");
     refused("zip.docx", archive(&[("readme.txt", "x")]), "parse-unsupported");
+    // Without the list of its members, which stands at the end, an archive is no whole file of what it is named.
+    let whole = archive(&[("readme.txt", "x".repeat(1_000))]);
+    let cut = &whole[..50];
+    for name in ["cut.xlsx", "cut.docx", "cut.pptx", "cut.ods"] {
+        refused(name, cut, "parse-malformed");
+    }
+    refused("cut.zip", cut, "parse-unsupported");
+    refused("cut.md", cut, "parse-unsupported");
     refused("nul.txt", b"a\0b", "parse-unsupported");
     let container = |member: &str| -> Vec<u8> {
         let name = member.encode_utf16().flat_map(u16::to_le_bytes);
