@@ -8,7 +8,7 @@ use crate::{unspoken, warning::ParseWarning};
 
 /// Raised when the same bytes would give other text or structure: what was kept from before is parsed again
 /// where it would be cut anew.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// Which parsers made a document. Those before the number was kept are 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
