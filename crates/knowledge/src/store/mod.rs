@@ -13,7 +13,7 @@ pub(crate) use runs::RunRow;
 pub(crate) mod document {
     pub(crate) use super::documents::{
         Change, announce_text, apply, audiences, called, delete, forget, get, ids_of_source, known, labels_of, lift, names_text,
-        page, released, released_by, reset_rows, rows_of_table, same_content, unlist_released,
+        page, released, released_by, reset_rows, rows_of_table, same_as_before, same_content, unlist_released,
     };
 }
 pub(crate) mod held {
