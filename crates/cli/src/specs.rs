@@ -68,17 +68,19 @@ fn read_file(path: &Path, manifests: &mut Vec<Value>) -> anyhow::Result<()> {
         bail!("{shown} is {size} bytes; a spec file may have {FILE_MAX}");
     }
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
+    // Some editors begin every file with a mark of its encoding.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let is_json = path.extension().is_some_and(|extension| extension == "json");
     // A reader of YAML would take minutes over it before it said so.
-    if mainspring_registry::is_too_deep(&text) {
-        if is_json && is_json_data(&text) {
+    if mainspring_registry::is_too_deep(text) {
+        if is_json && is_json_data(text) {
             return Ok(());
         }
         bail!("{shown} is nested too deep for a spec: brackets stay open, or are far too many");
     }
-    let documents = match parse(&text) {
+    let documents = match parse(text) {
         // Data may say a field twice.
-        Err(_) if is_json && is_json_data(&text) => return Ok(()),
+        Err(_) if is_json && is_json_data(text) => return Ok(()),
         read => read.with_context(|| format!("{shown} is not valid YAML or JSON"))?,
     };
     for (index, document) in documents.into_iter().enumerate() {

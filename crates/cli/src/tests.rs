@@ -231,6 +231,22 @@ fn a_field_that_stands_twice_is_named_with_its_file_and_line() {
 }
 
 #[test]
+fn a_mark_of_the_encoding_at_the_beginning_of_a_spec_is_no_part_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("p.yaml"), "\u{feff}apiVersion: mainspring/v1\nkind: prompt\nname: p\n").unwrap();
+    std::fs::write(
+        dir.path().join("q.json"),
+        "\u{feff}{\"apiVersion\": \"mainspring/v1\", \"kind\": \"prompt\", \"name\": \"q\"}",
+    )
+    .unwrap();
+    std::fs::write(dir.path().join("data.json"), "\u{feff}{\"a\": 1, \"a\": 2}").unwrap();
+    let read = specs::read(dir.path()).unwrap();
+    let said: Vec<_> = read.iter().map(|manifest| (&manifest["apiVersion"], &manifest["name"])).collect();
+    let ours = json!("mainspring/v1");
+    assert_eq!(said, [(&ours, &json!("p")), (&ours, &json!("q"))]);
+}
+
+#[test]
 fn terminal_control_characters_from_documents_do_not_reach_the_terminal() {
     assert_eq!(output::printable("a\u{1b}[2Jb\n"), "a\u{fffd}[2Jb\n");
     assert_eq!((output::bytes(999), output::bytes(22_928_619)), ("999 B".to_owned(), "22.9 MB".to_owned()));

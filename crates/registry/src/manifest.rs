@@ -76,6 +76,8 @@ impl Draft {
 
 /// The documents of a YAML stream, `null` for an empty one; JSON is YAML too. A field that stands twice is a fault.
 pub fn documents(source: &str) -> impl Iterator<Item = Result<Value, yaml_serde::Error>> {
+    // Some editors begin every file with a mark of its encoding.
+    let source = source.strip_prefix('\u{feff}').unwrap_or(source);
     yaml_serde::Deserializer::from_str(source).map(|document| Once::deserialize(document).map(|Once(value)| value))
 }
 
