@@ -9,13 +9,20 @@ use serde_json::Value;
 const FILE_MAX: u64 = 4 * 1024 * 1024;
 const FILES_MAX: usize = 10_000;
 
+/// A manifest, and where it stands: its file, and which of several it is there.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Spec {
+    pub(crate) origin: String,
+    pub(crate) manifest: Value,
+}
+
 /// Reads every manifest under a path, in a stable order.
-pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Value>> {
+pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Spec>> {
     read_around(path, None)
 }
 
 /// Like `read`, without what lies in a folder that is not of specs.
-pub(crate) fn read_around(path: &Path, skipped: Option<&Path>) -> anyhow::Result<Vec<Value>> {
+pub(crate) fn read_around(path: &Path, skipped: Option<&Path>) -> anyhow::Result<Vec<Spec>> {
     let mut files = Vec::new();
     let meta = std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
     if meta.is_dir() {
@@ -24,18 +31,18 @@ pub(crate) fn read_around(path: &Path, skipped: Option<&Path>) -> anyhow::Result
     } else {
         files.push(path.to_owned());
     }
-    let mut manifests = Vec::new();
+    let mut specs = Vec::new();
     for file in &files {
-        read_file(file, &mut manifests)?;
+        read_file(file, &mut specs)?;
     }
-    if manifests.is_empty() {
+    if specs.is_empty() {
         bail!("no specs in {}: looked for .yaml, .yml and .json files with `apiVersion: mainspring/v1`", path.display());
     }
-    Ok(manifests)
+    Ok(specs)
 }
 
 /// The same, away from the threads that answer requests: disks may be slow, and files long.
-pub(crate) async fn read_aside(path: &Path, skipped: Option<&Path>) -> anyhow::Result<Vec<Value>> {
+pub(crate) async fn read_aside(path: &Path, skipped: Option<&Path>) -> anyhow::Result<Vec<Spec>> {
     let (path, skipped) = (path.to_owned(), skipped.map(Path::to_owned));
     tokio::task::spawn_blocking(move || read_around(&path, skipped.as_deref())).await.context("reading the specs stopped")?
 }
@@ -61,7 +68,7 @@ fn collect(dir: &Path, skipped: Option<&Path>, files: &mut Vec<PathBuf>) -> anyh
     Ok(())
 }
 
-fn read_file(path: &Path, manifests: &mut Vec<Value>) -> anyhow::Result<()> {
+fn read_file(path: &Path, specs: &mut Vec<Spec>) -> anyhow::Result<()> {
     let shown = path.display();
     let size = std::fs::metadata(path).with_context(|| format!("cannot read {shown}"))?.len();
     if size > FILE_MAX {
@@ -83,6 +90,7 @@ fn read_file(path: &Path, manifests: &mut Vec<Value>) -> anyhow::Result<()> {
         Err(_) if is_json && is_json_data(text) => return Ok(()),
         read => read.with_context(|| format!("{shown} is not valid YAML or JSON"))?,
     };
+    let several = documents.len() > 1;
     for (index, document) in documents.into_iter().enumerate() {
         // A data file beside the specs is not an error; a document that says it is ours must be whole.
         if is_data(&document) {
@@ -91,11 +99,12 @@ fn read_file(path: &Path, manifests: &mut Vec<Value>) -> anyhow::Result<()> {
             }
             bail!("{shown}: document {} has no `apiVersion` and `kind`", index + 1);
         }
-        let mut document = document;
+        let mut manifest = document;
         // A bare name has an empty parent.
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        anchor_paths(&mut document, folder.unwrap_or(Path::new(".")))?;
-        manifests.push(document);
+        anchor_paths(&mut manifest, folder.unwrap_or(Path::new(".")))?;
+        let origin = if several { format!("{shown}#{}", index + 1) } else { shown.to_string() };
+        specs.push(Spec { origin, manifest });
     }
     Ok(())
 }

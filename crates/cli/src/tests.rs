@@ -114,7 +114,7 @@ fn folders_beside_an_export_move_along_with_it() {
     std::fs::create_dir(&export).unwrap();
     released["apiVersion"] = json!("mainspring/v1");
     std::fs::write(export.join("k.yaml"), released.to_string()).unwrap();
-    assert_eq!(specs::read(&export).unwrap()[0]["spec"], anchored["spec"]);
+    assert_eq!(specs::read(&export).unwrap()[0].manifest["spec"], anchored["spec"]);
     let mut shallow = json!({"kind": "knowledge", "spec": {"sources": [{"type": "folder", "path": "/elsewhere/docs"}]}});
     specs::release_paths(&mut shallow, std::path::Path::new("/out")).unwrap();
     assert_eq!(shallow["spec"]["sources"][0]["path"], json!("/elsewhere/docs"), "the root is no folder to move along with");
@@ -176,10 +176,13 @@ fn a_folder_of_specs_is_read_in_order_with_paths_anchored() {
     .unwrap();
     std::fs::write(dir.path().join("data.json"), "[1, 2]").unwrap();
     std::fs::write(dir.path().join("notes.txt"), "not a spec").unwrap();
-    let manifests = specs::read(dir.path()).unwrap();
-    let names: Vec<&str> = manifests.iter().map(|manifest| manifest["name"].as_str().unwrap()).collect();
+    let read = specs::read(dir.path()).unwrap();
+    let names: Vec<&str> = read.iter().map(|spec| spec.manifest["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["p", "q", "k"]);
-    assert_eq!(manifests[2]["spec"]["sources"][0]["path"], json!(dir.path().join("docs").display().to_string()));
+    let origins: Vec<String> =
+        ["a.yml#1", "a.yml#2", "sub/k.yaml"].map(|file| dir.path().join(file).display().to_string()).into();
+    assert_eq!(read.iter().map(|spec| spec.origin.clone()).collect::<Vec<_>>(), origins);
+    assert_eq!(read[2].manifest["spec"]["sources"][0]["path"], json!(dir.path().join("docs").display().to_string()));
 }
 
 #[test]
@@ -241,7 +244,7 @@ fn a_mark_of_the_encoding_at_the_beginning_of_a_spec_is_no_part_of_it() {
     .unwrap();
     std::fs::write(dir.path().join("data.json"), "\u{feff}{\"a\": 1, \"a\": 2}").unwrap();
     let read = specs::read(dir.path()).unwrap();
-    let said: Vec<_> = read.iter().map(|manifest| (&manifest["apiVersion"], &manifest["name"])).collect();
+    let said: Vec<_> = read.iter().map(|spec| (&spec.manifest["apiVersion"], &spec.manifest["name"])).collect();
     let ours = json!("mainspring/v1");
     assert_eq!(said, [(&ours, &json!("p")), (&ours, &json!("q"))]);
 }

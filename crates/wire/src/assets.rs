@@ -104,6 +104,9 @@ pub struct ApplyRequest {
     /// `{apiVersion, kind, name, description?, aliases?, spec}` each.
     #[serde(deserialize_with = "each_field_once")]
     pub manifests: Vec<Value>,
+    /// Where each manifest stands, in their order, such as `specs/app.yaml`: errors name it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub origins: Vec<String>,
     /// Only say what would happen.
     pub dry_run: bool,
     /// The `plan` of a dry run: refused when applying would now do anything else.

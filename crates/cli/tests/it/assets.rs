@@ -73,8 +73,15 @@ fn one_bad_spec_keeps_all_of_them_out_and_names_the_nearest_field() {
     write(specs.path(), "b.yaml", &spec("prompt", "other", "  mesages: []\n"));
     let folder = specs.path().display().to_string();
     let error = refused(data.path(), &["apply", &folder]);
-    assert!(error["error"].as_str().unwrap().contains("did you mean `messages`"), "{error}");
+    let said = error["error"].as_str().unwrap();
+    assert!(said.contains("did you mean `messages`") && said.contains("b.yaml: spec"), "{error}");
     assert_eq!(run(data.path(), &["list"]), json!([]));
+
+    // Two files that describe the same are both named.
+    write(specs.path(), "b.yaml", &prompt("Say good morning."));
+    let error = refused(data.path(), &["apply", &folder]);
+    let said = error["error"].as_str().unwrap();
+    assert!(said.contains("b.yaml: name: prompt `greeting` is also described in") && said.contains("a.yaml"), "{error}");
 
     write(specs.path(), "b.yaml", &spec("promt", "other", "  messages: []\n"));
     let error = refused(data.path(), &["apply", &folder]);
