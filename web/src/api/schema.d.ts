@@ -1524,7 +1524,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Shows what changed between two versions; by default the newest and the one before it. */
+        /** Shows what changed between two versions (a number, `v3`, an alias or a digest); by default the newest and the one before it. */
         get: operations["diff_versions"];
         put?: never;
         post?: never;
@@ -8135,8 +8135,8 @@ export interface operations {
     diff_versions: {
         parameters: {
             query?: {
-                from?: number;
-                to?: number;
+                from?: string;
+                to?: string;
             };
             header?: never;
             path: {

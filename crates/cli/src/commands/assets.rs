@@ -181,11 +181,11 @@ pub(crate) async fn history(session: &Session, asset: &str) -> anyhow::Result<Ex
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) async fn diff(session: &Session, asset: &str, from: Option<u32>, to: Option<u32>) -> anyhow::Result<ExitCode> {
+pub(crate) async fn diff(session: &Session, asset: &str, from: Option<&str>, to: Option<&str>) -> anyhow::Result<ExitCode> {
     let (kind, name, _) = split(asset)?;
     let mut query = Vec::new();
-    query.extend(from.map(|from| format!("from={from}")));
-    query.extend(to.map(|to| format!("to={to}")));
+    query.extend(from.map(|from| format!("from={}", segment(from))));
+    query.extend(to.map(|to| format!("to={}", segment(to))));
     let diff: wire::AssetDiff = session.client.get(&format!("{}/diff?{}", path(kind, name), query.join("&"))).await?;
     if session.json {
         output::json(&diff);

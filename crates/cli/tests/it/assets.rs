@@ -59,6 +59,15 @@ fn an_asset_goes_from_its_plan_to_its_history_and_back_to_a_file() {
     assert_eq!(moved(alias("v2", "1")), json!(2));
     assert_eq!(run(data, &["get", "prompt/greeting@production"])["version"], json!(2));
 
+    // Versions are named as everywhere else.
+    for (from, to) in [("1", "2"), ("v1", "latest"), ("v1", "production")] {
+        let diff = run(data, &["diff", "prompt/greeting", "--from", from, "--to", to]);
+        assert_eq!((&diff["from"], &diff["to"]), (&json!(1), &json!(2)), "{from} {to}");
+    }
+    let error = refused(data, &["diff", "prompt/greeting", "--from", "produktion"]);
+    assert_eq!(error["code"], json!("registry-version-not-found"), "{error}");
+    assert!(error["error"].as_str().unwrap().contains("did you mean `production`"), "{error}");
+
     let out = tempfile::tempdir().unwrap();
     let files = run(data, &["export", &out.path().display().to_string()]);
     assert_eq!(files.as_array().unwrap().len(), 1);
