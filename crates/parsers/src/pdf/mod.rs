@@ -97,7 +97,8 @@ fn title(document: &PdfDocument) -> Option<String> {
     let title = follow(about.as_dict()?.get("Title")?)?;
     let title = one_line(&decode(title.as_string()?).0);
     let lower = title.to_lowercase();
-    let made = ["microsoft ", "untitled"].iter().any(|start| lower.starts_with(start));
+    // What programs write where nobody said anything.
+    let made = ["microsoft ", "untitled", "(anonymous)"].iter().any(|start| lower.starts_with(start));
     let file = [".doc", ".docx", ".ppt", ".pptx", ".xls", ".xlsx", ".tex", ".dvi", ".indd", ".pdf", ".odt"];
     let named = !made && !file.iter().any(|end| lower.ends_with(end)) && lower.chars().any(char::is_alphabetic);
     named.then_some(title)

@@ -57,6 +57,7 @@ fn a_pdf_goes_by_the_name_it_gives_itself() {
     assert_eq!(named("<FEFF004700FC>"), "Gü");
     assert_eq!(named("(Microsoft Word - leave.doc)"), "Large");
     assert_eq!(named("( )"), "Large");
+    assert_eq!(named(r"(\(anonymous\))"), "Large");
     let several = pdf(&["24|One\nordinary words of the text\n24|Another\nordinary words of the text"]);
     assert_eq!(parse("folder/leave.pdf", several).unwrap().title, "leave");
 }
