@@ -71,6 +71,9 @@ fn odd_encodings_are_read_and_said() {
     assert_eq!(warned(&half), [("parse-bytes-replaced", "1 places were not UTF-16 and were replaced")]);
     assert!(parse("empty.md", "").unwrap().blocks.is_empty());
     assert_eq!(parse("../../etc/pass\u{0}wd\n.md", "text").unwrap().title, "passwd");
+    for (name, title) in [(r"dir/alpha\beta.txt", r"alpha\beta"), (r"bad\xFFname.txt", r"bad\xFFname"), (r"a\b.rs", r"a\b.rs")] {
+        assert_eq!(parse(name, "text").unwrap().title, title, "folders are told by `/`");
+    }
 }
 
 #[test]
