@@ -31,7 +31,11 @@ pub(crate) struct AnthropicError {
 pub(crate) type Answer<T> = Result<T, AnthropicError>;
 
 impl From<Problem> for AnthropicError {
-    fn from(problem: Problem) -> Self {
+    fn from(mut problem: Problem) -> Self {
+        // Clients of this API ask again at any status from 500 on, and would hear the same again.
+        if problem.code == "model-unsupported" {
+            problem.status = StatusCode::BAD_REQUEST;
+        }
         Self { problem, headers: Box::default(), said: None, request: None }
     }
 }

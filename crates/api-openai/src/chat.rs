@@ -47,7 +47,7 @@ async fn answered_here(state: &OpenAi, asked: &Asked) -> Answer<Response> {
     let refuse = question.overrides.json.is_some();
     let trace = asked.trace(state);
     let id = trace.trace;
-    let refused = |fault: ChainFault| OpenAiError::of(&fault).telling(&told).in_trace(id);
+    let refused = |fault: ChainFault| OpenAiError::of_answer(&fault).telling(&told).in_trace(id);
     if streamed {
         let stream = state.chains.stream(actor, question, &trace, asked.budget(state)).await.map_err(refused)?;
         let response = Sse(events(stream, envelope, include_usage, refuse, told.clone())).kept_alive();
@@ -112,7 +112,7 @@ pub(crate) fn events(
                 }
                 Err(fault) => {
                     // The status line has gone out; OpenAI's clients read an `error` event as a failure.
-                    yield SseEvent::data(OpenAiError::of(&fault).ending(&told).body().to_string());
+                    yield SseEvent::data(OpenAiError::of_answer(&fault).ending(&told).body().to_string());
                     return;
                 }
             }

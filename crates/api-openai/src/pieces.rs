@@ -132,14 +132,14 @@ pub(crate) fn chain(
         for (question, trace) in questions {
             let n = question.n;
             let prompt = question.messages.last().map(|message| message.content.clone()).unwrap_or_default();
-            let mut stream = chains.stream(&actor, question, &trace, budget).await.map_err(|fault| OpenAiError::of(&fault))?;
+            let mut stream = chains.stream(&actor, question, &trace, budget).await.map_err(|fault| OpenAiError::of_answer(&fault))?;
             yield Piece::Begun;
             for index in (first..first + n).filter(|_| echo) {
                 yield Piece::Text { index, text: prompt.clone(), logprobs: Vec::new() };
             }
             let mut finished = Vec::new();
             while let Some(event) = stream.next().await {
-                match event.map_err(|fault| OpenAiError::of(&fault))? {
+                match event.map_err(|fault| OpenAiError::of_answer(&fault))? {
                     AnswerEvent::Sources { .. } => {}
                     AnswerEvent::Text { index, text, logprobs } => yield Piece::Text { index: first + index, text, logprobs },
                     AnswerEvent::Finished { finish, .. } => finished.push(finish),

@@ -76,7 +76,7 @@ async fn answered_here(state: &OpenAi, asked: &Asked) -> Answer<Response> {
     let refuse = question.overrides.json.is_some();
     let trace = asked.trace(state);
     let id_of_trace = trace.trace;
-    let refused = |fault: ChainFault| OpenAiError::of(&fault).telling(&told).in_trace(id_of_trace);
+    let refused = |fault: ChainFault| OpenAiError::of_answer(&fault).telling(&told).in_trace(id_of_trace);
     let now = state.clock.now();
     let id = format!("resp_{}", &RequestId::new(now).to_string()[4..]);
     if streamed {
@@ -158,7 +158,7 @@ pub(crate) fn events(
                 }
                 Ok(AnswerEvent::Text { .. } | AnswerEvent::Finished { .. }) => Vec::new(),
                 Err(fault) => {
-                    let error = OpenAiError::of(&fault).ending(&told);
+                    let error = OpenAiError::of_answer(&fault).ending(&told);
                     for event in writer.fail(error.code(), &error.message()) {
                         yield SseEvent::named(event.event, event.data);
                     }

@@ -208,17 +208,20 @@ pub(crate) fn progress(progress: &Progress) -> wire::IngestProgress {
 }
 
 fn report(report: Report) -> wire::IngestReport {
+    let partial = report.partial;
+    // What is not told is not nought.
+    let told = |count: u64| (!partial).then_some(count);
     wire::IngestReport {
-        added: report.added,
-        changed: report.changed,
-        unchanged: report.unchanged,
-        moved: report.moved,
-        deleted: report.deleted,
+        added: told(report.added),
+        changed: told(report.changed),
+        unchanged: told(report.unchanged),
+        moved: told(report.moved),
+        deleted: told(report.deleted),
         failed: report.failed,
-        skipped: report.skipped,
-        chunks: report.chunks,
-        tokens: report.tokens,
-        embedded: report.embedded,
+        skipped: told(report.skipped),
+        chunks: told(report.chunks),
+        tokens: told(report.tokens),
+        embedded: told(report.embedded),
         seconds: report.seconds,
         failures: report.failures.into_iter().map(failure).collect(),
         warnings: report.warnings.into_iter().map(warning).collect(),

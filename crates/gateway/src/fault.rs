@@ -72,7 +72,7 @@ pub(crate) const fn local_class(fault: &ModelFault) -> FaultClass {
         ModelFault::UnknownModel { .. } | ModelFault::OtherKind { .. } => FaultClass::NotFound,
         ModelFault::ContextExceeded { .. } => FaultClass::ContextWindow,
         ModelFault::InvalidParameter { .. } => FaultClass::Invalid,
-        ModelFault::Unsupported { .. } => FaultClass::Unsupported,
+        ModelFault::Unsupported { .. } | ModelFault::UnkeptSchema { .. } => FaultClass::Unsupported,
         ModelFault::Saturated { .. } => FaultClass::RateLimited,
         ModelFault::Timeout { .. } => FaultClass::Timeout,
         ModelFault::NotInstalled { .. }

@@ -343,6 +343,9 @@ pub struct Report {
     pub tag: Option<String>,
     /// A table built beside the old one took over.
     pub switched: bool,
+    /// Whoever reads it does not see every document: of counts it has only how many failed that they see.
+    #[serde(skip)]
+    pub partial: bool,
 }
 
 impl Report {
@@ -389,6 +392,7 @@ impl Report {
             version: self.version,
             tag: self.tag,
             switched: self.switched,
+            partial: true,
             ..Self::default()
         }
     }

@@ -16,6 +16,9 @@ pub enum ModelFault {
     InvalidParameter { parameter: &'static str, reason: String },
     #[error("`{model}` cannot do this: {what}")]
     Unsupported { model: String, what: String },
+    /// Some other model may keep to it.
+    #[error("`{model}` cannot keep to a schema with {what} at {at}")]
+    UnkeptSchema { model: String, what: String, at: String },
     #[error("the queue of `{model}` is full")]
     Saturated { model: String, retry_after: Duration },
     #[error("`{model}` did not answer in time")]
@@ -38,7 +41,7 @@ impl Fault for ModelFault {
         match self {
             Self::UnknownModel { .. } => FaultKind::NotFound,
             Self::ContextExceeded { .. } | Self::InvalidParameter { .. } | Self::OtherKind { .. } => FaultKind::Invalid,
-            Self::Unsupported { .. } => FaultKind::Unsupported,
+            Self::Unsupported { .. } | Self::UnkeptSchema { .. } => FaultKind::Unsupported,
             Self::Saturated { .. } => FaultKind::Saturated,
             Self::Timeout { .. } => FaultKind::Timeout,
             Self::NotInstalled { .. } | Self::Fetching { .. } | Self::Damaged { .. } => FaultKind::Unavailable,
@@ -53,7 +56,7 @@ impl Fault for ModelFault {
             Self::OtherKind { .. } => "model-wrong-kind",
             Self::ContextExceeded { .. } => "context-length-exceeded",
             Self::InvalidParameter { .. } => "model-invalid-parameter",
-            Self::Unsupported { .. } => "model-unsupported",
+            Self::Unsupported { .. } | Self::UnkeptSchema { .. } => "model-unsupported",
             Self::Saturated { .. } => "model-saturated",
             Self::Timeout { .. } => "model-timeout",
             Self::NotInstalled { .. } => "model-not-installed",
@@ -77,6 +80,9 @@ impl Fault for ModelFault {
             Self::Unsupported { .. } => Some(
                 "leave it out, or name a route or a provider's model: models of this process read and write text, and call no tools".into(),
             ),
+            Self::UnkeptSchema { .. } => {
+                Some("leave it out of the schema, or name a route or a provider's model that keeps to it".into())
+            }
             Self::Fetching { .. } => Some("ask again in a while; the log of the server says how far it is".into()),
             Self::NotInstalled { model } | Self::Damaged { model, .. } => Some(format!("run `mainspring models pull {model}`")),
             Self::Elsewhere(fault) => fault.hint(),

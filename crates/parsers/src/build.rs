@@ -201,9 +201,10 @@ pub(crate) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The file's name without its folder and ending, for documents that do not say what they are called.
+/// The file's name without its folder and ending, for documents that do not say what they are called. Folders are told by `/`
+/// on every system; a `\` is part of a name, where it may also stand for a byte that is no text (`\xFF`).
 pub(crate) fn stem(file_name: &str) -> String {
-    let name = file_name.rsplit(['/', '\\']).next().unwrap_or(file_name);
+    let name = file_name.rsplit('/').next().unwrap_or(file_name);
     let name = match name.rsplit_once('.') {
         Some((stem, _)) if !stem.is_empty() => stem,
         _ => name,

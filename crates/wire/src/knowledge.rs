@@ -218,19 +218,28 @@ pub struct IngestProgress {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct IngestReport {
-    pub added: u64,
-    pub changed: u64,
-    pub unchanged: u64,
-    pub moved: u64,
-    pub deleted: u64,
+    /// Counts are left out for those who do not see every document, but for how many failed that they see.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub added: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unchanged: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moved: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deleted: Option<u64>,
     pub failed: u64,
     /// Files of a kind that nothing here reads; the documents with status `skipped` say why.
-    #[serde(default)]
-    pub skipped: u64,
-    pub chunks: u64,
-    pub tokens: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chunks: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
     /// Chunks embedded now; the others had a vector already.
-    pub embedded: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embedded: Option<u64>,
     pub seconds: f64,
     pub failures: Vec<IngestFailure>,
     /// What a person should know and what stopped nothing; each document shows its own as well.

@@ -366,7 +366,7 @@ export const api = {
     versions: (kind: string, name: string, query: ListOptions, signal?: Signal) =>
       call("get", "/api/v1/assets/{kind}/{name}/versions", { signal, path: { kind, name }, query }),
     diff: (kind: string, name: string, from: number, to: number, signal?: Signal) =>
-      call("get", "/api/v1/assets/{kind}/{name}/diff", { signal, path: { kind, name }, query: { from, to } }),
+      call("get", "/api/v1/assets/{kind}/{name}/diff", { signal, path: { kind, name }, query: { from: String(from), to: String(to) } }),
     /** `expected` is the version the alias was seen on, 0 when there was none; a conflict says that it moved meanwhile. */
     setAlias: (kind: string, name: string, alias: string, to: string, expected: number) =>
       call("put", "/api/v1/assets/{kind}/{name}/aliases/{alias}", { path: { kind, name, alias }, body: { to, expected } }),

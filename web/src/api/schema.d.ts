@@ -1524,7 +1524,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Shows what changed between two versions; by default the newest and the one before it. */
+        /** Shows what changed between two versions (a number, `v3`, an alias or a digest); by default the newest and the one before it. */
         get: operations["diff_versions"];
         put?: never;
         post?: never;
@@ -3068,29 +3068,30 @@ export interface components {
         IngestReport: {
             /**
              * Format: int64
-             * @default 0
+             * @description Counts are left out for those who do not see every document, but for how many failed that they see.
+             * @default null
              */
-            added: number;
+            added: number | null;
             /**
              * Format: int64
-             * @default 0
+             * @default null
              */
-            changed: number;
+            changed: number | null;
             /**
              * Format: int64
-             * @default 0
+             * @default null
              */
-            unchanged: number;
+            unchanged: number | null;
             /**
              * Format: int64
-             * @default 0
+             * @default null
              */
-            moved: number;
+            moved: number | null;
             /**
              * Format: int64
-             * @default 0
+             * @default null
              */
-            deleted: number;
+            deleted: number | null;
             /**
              * Format: int64
              * @default 0
@@ -3099,25 +3100,25 @@ export interface components {
             /**
              * Format: int64
              * @description Files of a kind that nothing here reads; the documents with status `skipped` say why.
-             * @default 0
+             * @default null
              */
-            skipped: number;
+            skipped: number | null;
             /**
              * Format: int64
-             * @default 0
+             * @default null
              */
-            chunks: number;
+            chunks: number | null;
             /**
              * Format: int64
-             * @default 0
+             * @default null
              */
-            tokens: number;
+            tokens: number | null;
             /**
              * Format: int64
              * @description Chunks embedded now; the others had a vector already.
-             * @default 0
+             * @default null
              */
-            embedded: number;
+            embedded: number | null;
             /**
              * Format: double
              * @default 0
@@ -8174,8 +8175,8 @@ export interface operations {
     diff_versions: {
         parameters: {
             query?: {
-                from?: number;
-                to?: number;
+                from?: string;
+                to?: string;
             };
             header?: never;
             path: {

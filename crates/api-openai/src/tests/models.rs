@@ -380,6 +380,28 @@ async fn who_offers_tools_to_a_model_of_this_process_is_told_what_it_can() {
     let tools = json!({"tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]});
     let refused = surface.ask(&with(hello("mine"), &tools)).await;
     let error = refused.json()["error"].clone();
+    // Clients ask again at any status from 500 on.
+    assert_eq!((refused.status, &error["type"]), (400, &json!("invalid_request_error")), "{error}");
     assert_eq!(error["code"], json!("model-unsupported"), "{error}");
     assert!(error["message"].as_str().unwrap().contains("call no tools"), "{error}");
+}
+
+#[tokio::test]
+async fn a_schema_that_cannot_be_kept_to_is_the_clients_to_mend_and_names_its_parameter() {
+    let surface = Surface::open().await;
+    surface.apply(&[("route", "mine", json!({"targets": [{"provider": "local", "model": LOCAL}]}))]).await;
+    for (schema, code, said) in [
+        (json!({"type": "objekt"}), "openai-invalid-parameter", "did you mean `object`?"),
+        (json!({"not": {}}), "model-unsupported", "leave it out of the schema"),
+    ] {
+        let format = json!({"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}});
+        for (model, streamed) in [("mine", false), ("mine", true), (LOCAL, false), (LOCAL, true)] {
+            let refused = surface.ask(&with(with(hello(model), &format), &json!({"stream": streamed}))).await;
+            let error = refused.json()["error"].clone();
+            assert_eq!((refused.status, &error["type"]), (400, &json!("invalid_request_error")), "{model}: {error}");
+            assert_eq!((&error["param"], &error["code"]), (&json!("response_format"), &json!(code)), "{model}: {error}");
+            let message = error["message"].as_str().unwrap();
+            assert!(message.contains(said) && !message.contains("tools"), "{model}: {message}");
+        }
+    }
 }

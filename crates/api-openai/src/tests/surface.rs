@@ -17,6 +17,7 @@ use mainspring_kernel::{
 use mainspring_llm::{
     Budget, ChatModel, ChatRequest, ChatStream, Delta, Embedder, Embedding, End, Ending, FinishReason, Message, ModelFault,
     Models, Reranker, RetrieveRequest, Retriever, Scored, Searched, SpanContext, TextTokenizer, Tokens, Usage,
+    chat::ResponseFormat,
     embed::{EmbedAs, Embedded},
     trace::NoSink,
 };
@@ -222,6 +223,18 @@ impl ChatModel for Parrot {
         let last = request.messages.last().map(|message| message.content.clone()).unwrap_or_default();
         if last.len() > 1_000 {
             return Err(ModelFault::ContextExceeded { model: LOCAL.to_owned(), tokens: last.len(), window: 1_000 });
+        }
+        // As a model of the generators refuses it.
+        match &request.format {
+            ResponseFormat::JsonSchema(schema) if schema["type"] == "objekt" => {
+                let reason = "the schema at #: there is no type `objekt`: did you mean `object`?".to_owned();
+                return Err(ModelFault::InvalidParameter { parameter: "response_format", reason });
+            }
+            ResponseFormat::JsonSchema(schema) if schema["not"].is_object() => {
+                let (what, at) = ("`not`".to_owned(), "#".to_owned());
+                return Err(ModelFault::UnkeptSchema { model: LOCAL.to_owned(), what, at });
+            }
+            _ => {}
         }
         let usage = Usage { input_tokens: 3, output_tokens: 2, cached_tokens: 1 };
         let deltas = [

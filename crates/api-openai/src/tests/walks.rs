@@ -338,7 +338,7 @@ async fn a_body_that_cannot_be_read_is_refused_before_anyone_is_asked() {
     let surface = routed("anthropic", &server).await;
     for (body, code, param) in [
         ("{", "body-not-json", Value::Null),
-        (r#"{"model":"chat","model":"chat","messages":[]}"#, "body-invalid", Value::Null),
+        (r#"{"model":"chat","model":"chat","messages":[]}"#, "body-duplicate-field", Value::Null),
         (
             r#"{"model":"chat","messages":[{"role":"robot","content":"x"}]}"#,
             "openai-invalid-parameter",

@@ -82,7 +82,11 @@ fn passes(error: &anyhow::Error) -> bool {
 }
 
 fn did_something(run: &wire::RunView) -> bool {
-    let changed = |report: &wire::IngestReport| report.added + report.changed + report.moved + report.deleted + report.failed > 0;
+    let changed = |report: &wire::IngestReport| {
+        // What is not told may be anything.
+        let counts = [report.added, report.changed, report.moved, report.deleted, Some(report.failed)];
+        counts.iter().any(|count| *count != Some(0))
+    };
     run.status != "succeeded" || run.report.as_ref().is_none_or(changed)
 }
 
@@ -130,7 +134,7 @@ pub(crate) async fn tell(session: &Session, knowledge: &str, run: &wire::RunView
     if goes_on(run) {
         say(&format!("hint: `mainspring ingest {knowledge}` follows what goes on from there, when a server runs"));
     }
-    if run.report.as_ref().is_some_and(|report| report.skipped > 0) {
+    if run.report.as_ref().is_some_and(|report| report.skipped.is_none_or(|skipped| skipped > 0)) {
         show_skipped(session, knowledge).await?;
     }
     Ok(())
@@ -161,7 +165,9 @@ fn show_report(run: &wire::RunView) {
         return;
     };
     line(&counts(report));
-    line(&format!("{} chunks, {} tokens, {} embedded", report.chunks, report.tokens, report.embedded));
+    if let (Some(chunks), Some(tokens), Some(embedded)) = (report.chunks, report.tokens, report.embedded) {
+        line(&format!("{chunks} chunks, {tokens} tokens, {embedded} embedded"));
+    }
     for failure in &report.failures {
         line(&printable(&format!("  ✗ {}  {}: {}", placed(report, &failure.source, &failure.uri), failure.code, failure.detail)));
     }
@@ -193,17 +199,22 @@ fn goes_on(run: &wire::RunView) -> bool {
 }
 
 fn counts(report: &wire::IngestReport) -> String {
-    format!(
-        "{} added, {} changed, {} moved, {} deleted, {} unchanged, {} skipped, {} failed in {:.1} s",
-        report.added,
-        report.changed,
-        report.moved,
-        report.deleted,
-        report.unchanged,
-        report.skipped,
-        report.failed,
-        report.seconds
-    )
+    let counts = [
+        ("added", report.added),
+        ("changed", report.changed),
+        ("moved", report.moved),
+        ("deleted", report.deleted),
+        ("unchanged", report.unchanged),
+        ("skipped", report.skipped),
+        ("failed", Some(report.failed)),
+    ];
+    format!("{} in {:.1} s", counted(&counts), report.seconds)
+}
+
+/// Those that are told: whoever does not see every document hears of those they see only.
+pub(super) fn counted(counts: &[(&str, Option<u64>)]) -> String {
+    let told = counts.iter().filter_map(|(what, count)| count.map(|count| format!("{count} {what}")));
+    told.collect::<Vec<_>>().join(", ")
 }
 
 /// A path alone, where one source is spoken of; with several, the same path may be in each.

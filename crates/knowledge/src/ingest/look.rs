@@ -9,7 +9,7 @@ use futures::{StreamExt as _, stream};
 use mainspring_kernel::{Actor, AssetKind, AssetRef, Fault as _, Name};
 
 use super::{
-    IngestOptions,
+    IngestOptions, compare,
     plan::{self, Plan, Work},
 };
 use crate::{
@@ -147,12 +147,14 @@ pub(super) async fn look(
     }
     let sight = Sight::of(inner, &key, &spec, options).await;
     let plan = sight.plan(inner, (&key, &table), options).await?;
-    let work = match worth {
-        // A source that cannot be read is told by a run.
-        Worth::Anything => !plan.work.is_empty() || !sight.failed.is_empty(),
-        Worth::News => plan.work.iter().any(Work::is_news),
-    };
-    if work || !plan.gone.is_empty() { Ok(Look::Something(Box::new(sight))) } else { Ok(Look::Nothing) }
+    let anything = worth == Worth::Anything;
+    let work: Vec<&Work> = plan.work.iter().filter(|work| anything || work.is_news()).collect();
+    // A source that cannot be read is told by a run.
+    let sure = !plan.gone.is_empty() || (anything && !sight.failed.is_empty());
+    if sure || !Box::pin(compare::all_as_before(inner, &key, (&sight.sources, options), &work)).await? {
+        return Ok(Look::Something(Box::new(sight)));
+    }
+    Ok(Look::Nothing)
 }
 
 /// Whether local folders and files hold something new, and nobody is taking it in yet.

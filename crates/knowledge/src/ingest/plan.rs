@@ -43,12 +43,15 @@ impl Work {
             // Written just now, or of a source that never says: later it can be compared, or never.
             (None, _) => false,
             (Some(_), Some(_)) => true,
-            (Some(_), None) => {
-                let code = known.reason.as_ref().map(|reason| reason.code.as_str());
-                !code.is_some_and(|code| AWAY.contains(&code) || MAY_PASS.contains(&code))
-            }
+            (Some(_), None) => !passes(known),
         }
     }
+}
+
+/// Whether what is wrong with a document may be over at another try.
+pub(super) fn passes(known: &Known) -> bool {
+    let code = known.reason.as_ref().map(|reason| reason.code.as_str());
+    code.is_some_and(|code| AWAY.contains(&code) || MAY_PASS.contains(&code))
 }
 
 #[derive(Debug, Default)]

@@ -460,7 +460,7 @@ fn file_name(path: &str) -> &str {
 }
 
 /// Hashing a large file takes longer than an async task may.
-async fn digest_of(bytes: Bytes) -> Result<(Digest, Bytes), KnowledgeFault> {
+pub(super) async fn digest_of(bytes: Bytes) -> Result<(Digest, Bytes), KnowledgeFault> {
     const AT_ONCE: usize = 128 << 10;
     if bytes.len() <= AT_ONCE {
         return Ok((Digest::of(&bytes), bytes));

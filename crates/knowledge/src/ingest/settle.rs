@@ -98,5 +98,6 @@ pub(super) fn report(meter: &Meter, findings: &Findings, plan: &Plan) -> Report 
         version: None,
         tag: None,
         switched: false,
+        partial: false,
     }
 }

@@ -118,6 +118,11 @@ enum Place {
 }
 
 impl Listed {
+    /// A file of this machine.
+    pub(crate) const fn is_file(&self) -> bool {
+        matches!(self.place, Place::File(..))
+    }
+
     /// A document as it was last listed, when its source cannot be asked.
     pub(crate) fn of_known(known: &Known) -> Self {
         Self {

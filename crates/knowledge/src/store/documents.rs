@@ -108,6 +108,11 @@ const UPSERT_ROWS: &str = "INSERT INTO document_rows (lake_table, document, row_
 const SET_FINGERPRINT: &str = "UPDATE document SET fingerprint = $4, origin = COALESCE($5, origin), \
     reason_code = CASE WHEN reason_code = 'parse-no-text' THEN reason_code END, \
     reason = CASE WHEN reason_code = 'parse-no-text' THEN reason END WHERE project = $1 AND knowledge = $2 AND id = $3 AND status = 'ready'";
+/// Of what was read without a run: as long as the content is still what was compared.
+const SET_COMPARED: &str = "UPDATE document SET fingerprint = $4, origin = $5, \
+    reason_code = CASE WHEN status <> 'ready' OR reason_code = 'parse-no-text' THEN reason_code END, \
+    reason = CASE WHEN status <> 'ready' OR reason_code = 'parse-no-text' THEN reason END \
+    WHERE project = $1 AND knowledge = $2 AND id = $3 AND digest = $6 AND status <> 'forgotten'";
 const SET_STALE: &str = "UPDATE document SET reason_code = $4, reason = $5, fingerprint = NULL \
     WHERE project = $1 AND knowledge = $2 AND id = $3 AND status = 'ready'";
 const DELETE: &str = "DELETE FROM document WHERE project = $1 AND knowledge = $2 AND id = $3 AND status <> 'forgotten'";
@@ -172,6 +177,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     UPSERT,
     UPSERT_ROWS,
     SET_FINGERPRINT,
+    SET_COMPARED,
     SET_STALE,
     DELETE,
     DELETE_FOR_GOOD,
@@ -405,6 +411,17 @@ pub(crate) async fn same_content(
 ) -> Result<Vec<(String, Digest, String)>, CatalogFault> {
     let rows = catalog.query(SAME_CONTENT, params![key.project, &key.name, digest]).await?;
     rows.iter().map(|row| Ok((row.text("path")?.to_owned(), row.parse("parsed")?, row.text("media_type")?.to_owned()))).collect()
+}
+
+/// Notes how a document is told the next time whose content was found to be what it was.
+pub(crate) async fn same_as_before(
+    catalog: &Catalog,
+    key: &KnowledgeKey,
+    (id, digest): (&DocumentId, &Digest),
+    (fingerprint, origin): (&str, &Origin),
+) -> Result<(), CatalogFault> {
+    let values = params![key.project, &key.name, id.as_str(), fingerprint, json!(origin), digest];
+    catalog.write(SET_COMPARED, values).await.map(drop)
 }
 
 /// Says that a document is about to have a text: until then it is nobody's to delete.

@@ -15,7 +15,8 @@ pub(crate) use runs::RunRow;
 pub(crate) mod document {
     pub(crate) use super::documents::{
         Change, announce_text, apply, audiences, bury, called, delete, forget, get, ids_of_source, known, labels_of, lift,
-        names_text, page, released, released_by, released_by_until, reset_rows, rows_of_table, same_content, unlist_released,
+        names_text, page, released, released_by, released_by_until, reset_rows, rows_of_table, same_as_before, same_content,
+        unlist_released,
     };
 }
 pub(crate) mod gone_document {

@@ -2,7 +2,7 @@ use super::{
     files::{self, archive, slide},
     parse, shape, warned,
 };
-use crate::{BlockKind, ParseFault};
+use crate::BlockKind;
 
 #[test]
 fn docx_has_headings_lists_and_tables() {
@@ -239,7 +239,24 @@ fn csv_and_json_become_readable() {
     assert_eq!(table.text, "| name | age |\n| --- | --- |\n| Ada | 36 |");
     let json = parse("x.json", r#"[{"a": {"b": 1}, "tags": ["x", "y"]}, 5]"#).unwrap();
     assert_eq!(shape(&json).iter().map(|row| row.1).collect::<Vec<_>>(), ["a.b: 1\ntags: x, y", "5"]);
-    assert!(matches!(parse("x.jsonl", "{}\n{oops\n"), Err(ParseFault::Malformed { .. })));
+}
+
+#[test]
+fn a_line_that_is_no_record_does_not_take_the_others_along() {
+    let mut lines: String = (1..=12).map(|n| format!("{{\"id\": {n}}}\n")).collect();
+    lines.push_str("\n{\"id\": \"cut of");
+    let read = parse("x.jsonl", &lines).unwrap();
+    assert_eq!((read.blocks.len(), read.blocks.last().map(|block| &read.text[block.range()])), (12, Some("id: 12")));
+    let why = "line 14 cannot be read: EOF while parsing a string at column 14";
+    assert_eq!(warned(&read), [("parse-record-unread", why)]);
+    // Many are counted.
+    let read = parse("x.jsonl", format!("5\n{}", "{oops\n".repeat(30))).unwrap();
+    let told = warned(&read);
+    assert_eq!((told.len(), told[20]), (21, ("parse-record-unread", "30 of 31 lines cannot be read")));
+    // Where there is no record it is another kind of file, or none.
+    let fault = parse("x.jsonl", "{oops\n{oops\n").unwrap_err().to_string();
+    assert!(fault.contains("line 1 cannot be read: key must be a string at column 2"), "{fault}");
+    assert!(parse("x.jsonl", "\n\n").unwrap().blocks.is_empty());
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn spooling(fault: std::io::Error) -> SourceFault {
 
 impl Web {
     /// Breadth first from the pages that were named. A page that fails is noted and ends its branch; of a site none of
-    /// whose named pages is there nothing is known.
+    /// whose named pages can be read nothing is known.
     pub(super) async fn crawl(
         &self,
         source: &Source,
@@ -76,7 +76,7 @@ impl Web {
         let step = |url: Url| Step { start: Arc::new(url.clone()), url, depth: 0 };
         let mut waiting: VecDeque<Step> = starts.into_iter().map(step).collect();
         let mut under_way = FuturesOrdered::new();
-        let mut missing = None;
+        let mut unread = None;
         loop {
             // No more than there is room for, so that nothing is fetched in vain.
             let room = (self.spec.max_pages as usize).saturating_sub(listing.documents.len());
@@ -100,8 +100,8 @@ impl Web {
                     let labels = Some(entry.attributes.labels.to_vec());
                     let warning = source.warn_of_many(entry.path, fault.code(), fault.to_string());
                     listing.warnings.push(Warning { labels, ..warning });
-                    if is_missing && depth == 0 {
-                        missing = missing.or(Some(fault));
+                    if depth == 0 {
+                        unread = unread.or(Some(fault));
                     }
                 }
                 Came::Page(page, links) => {
@@ -116,7 +116,7 @@ impl Web {
         if !waiting.is_empty() {
             listing.warnings.push(self.full(source));
         }
-        match missing {
+        match unread {
             Some(fault) if listing.documents.is_empty() => Err(fault),
             _ => Ok(()),
         }
