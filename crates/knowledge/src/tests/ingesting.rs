@@ -1,7 +1,7 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use mainspring_catalog::Catalog;
-use mainspring_kernel::{Fault as _, PageRequest};
+use mainspring_kernel::{Clock as _, Fault as _, PageRequest};
 use mainspring_lake::Filter;
 use serde_json::json;
 

@@ -237,12 +237,12 @@ async fn a_request_is_one_however_many_programs_it_goes_through_and_however_ofte
         span.attributes.insert("resource.service.name".to_owned(), json!("front"));
         span
     };
-    // A request to another program, which is an entry of the same trace.
+    // A request to an app of this server, which is an entry of the same trace.
     let tried = |at: i64, above: &Span, release: &'static str| {
         let mut span = called(at, &Call { millis: 20_000, release, ..USUAL });
         (span.trace, span.parent, span.kind) = (above.trace, Some(above.span), SpanKind::Server);
-        span.attributes.insert("resource.service.name".to_owned(), json!("shop"));
         span.attributes.insert(names::APP.to_owned(), json!("desk"));
+        span.attributes.insert(names::VERSIONS.to_owned(), json!([format!("app/desk@{release}#abc")]));
         span.status = SpanStatus::Error("broke".into());
         span
     };
@@ -273,14 +273,14 @@ async fn a_request_is_one_however_many_programs_it_goes_through_and_however_ofte
     }
     // A release has had a request though another program had it before, and though it was tried again.
     let released = DriftQuestion { against: Against::Release(DriftReleases::default()), ..fields.clone() };
-    let shop = DriftQuestion { service: Some("shop".to_owned()), ..released.clone() };
+    let shop = DriftQuestion { service: Some("app/desk".to_owned()), ..released.clone() };
     for asked in [released, shop] {
         let report = drift.report(&all, &asked).await.unwrap();
         assert_eq!(report.releases, Some(("1.0".to_owned(), "2.0".to_owned())));
         assert_eq!((counts(&report, "duration"), counts(&report, "app")), ((40, 40), (40, 40)), "{:?}", asked.service);
         assert_eq!(counts(&report, "model"), (80, 40));
     }
-    let shop = drift.report(&all, &DriftQuestion { service: Some("shop".to_owned()), ..fields.clone() }).await.unwrap();
+    let shop = drift.report(&all, &DriftQuestion { service: Some("app/desk".to_owned()), ..fields.clone() }).await.unwrap();
     assert_eq!((counts(&shop, "duration"), counts(&shop, "model")), ((0, 40), (0, 120)));
     // What comes late is of its trace, also where it began before all others.
     record(&room, [tried(THEN + 38, &early, "1.0")]).await;
