@@ -26,7 +26,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * How the parts of the process are: the stores, the models, spans on their way to the lake, the process itself, and
+         * How the parts of the process are: the stores, the models, whether the project's providers have their keys, spans on their way to the lake, the process itself, and
          *     of a server whether monitors can look and notices arrive.
          */
         get: operations["list_health"];
@@ -1332,7 +1332,8 @@ export interface paths {
         };
         /**
          * Gives the numbers of every panel: of the last day where no `from` is given, told apart `by` a field such as `app`, `model`,
-         *     `release`, `key` or `user`, or by an attribute, `attributes["region"]`, and of those spans only that pass the `filter`.
+         *     `release`, `key` or `user`, or by an attribute, `attributes["region"]`, and of those spans only that pass the `filter`. Neither
+         *     reaches panels in SQL or of a metric.
          */
         get: operations["dashboard_data"];
         put?: never;
@@ -2106,6 +2107,11 @@ export interface components {
              */
             manifests: unknown[];
             /**
+             * @description Where each manifest stands, in their order, such as `specs/app.yaml`: errors name it.
+             * @default []
+             */
+            origins: string[];
+            /**
              * @description Only say what would happen.
              * @default false
              */
@@ -2694,7 +2700,10 @@ export interface components {
             transaction: string;
             /** @description The run that ended on it. */
             run: string;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Of these documents. None where it showed nothing of them any more, but its files still held what was deleted.
+             */
             rows: number;
         };
         /** @description A server whose own disk may hold something of what is erased. */
@@ -2803,7 +2812,7 @@ export interface components {
             in_flight: number;
             /**
              * Format: double
-             * @description How soon its streams lately began, bad moments weighing more.
+             * @description How soon its streams lately began, bad moments weighing more; absent while none did.
              */
             begin_ms?: number | null;
             /** @description In dollars, as far as anyone can tell before the call. */
@@ -2860,6 +2869,8 @@ export interface components {
             started: string;
             finished: string;
             documents: string[];
+            /** @description Ids that these had before they were moved: what was theirs is gone too. */
+            former?: string[];
             /** @description Asked for, and not there. */
             not_found: string[];
             rows: components["schemas"]["RemovedRows"][];
@@ -2885,12 +2896,13 @@ export interface components {
         };
         ForgetRequest: {
             /**
-             * @description Documents to forget, each by its id or by its whole path or address.
+             * @description Documents to forget, each by its id, or by its whole path within its source, address, or the absolute path of its file:
+             *     also those that are gone from their source or were moved.
              * @default []
              */
             documents: string[];
             /**
-             * @description Forget everything of this source.
+             * @description Forget everything of this source, with what is gone from it.
              * @default null
              */
             source: string | null;
@@ -3703,7 +3715,7 @@ export interface components {
             user?: string | null;
             session?: string | null;
             trace?: string | null;
-            /** @description `knowledge/doc_…`: it is forgotten by its knowledge too. */
+            /** @description `knowledge/doc_…`, or the whole name it has or had there: it is forgotten by its knowledge too. */
             document?: string | null;
         };
         NewKey: {
@@ -4138,6 +4150,8 @@ export interface components {
                 started: string;
                 finished: string;
                 documents: string[];
+                /** @description Ids that these had before they were moved: what was theirs is gone too. */
+                former?: string[];
                 /** @description Asked for, and not there. */
                 not_found: string[];
                 rows: components["schemas"]["RemovedRows"][];
@@ -4877,7 +4891,10 @@ export interface components {
             aliases?: components["schemas"]["PlannedAlias"][];
             /** @description What changes, as a unified diff of YAML. */
             diff?: string | null;
-            /** @description What may be meant otherwise, and keeps nothing from being applied: a monitor that tells a receiver which does not exist. */
+            /**
+             * @description What may be meant otherwise, and keeps nothing from being applied: a monitor that tells a receiver which does not exist,
+             *     a provider whose key is not where its spec says.
+             */
             warnings?: string[];
         };
         /** @description A text to try, under the project's policy or one that is not set. */
