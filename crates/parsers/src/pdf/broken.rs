@@ -60,6 +60,8 @@ pub(super) fn is_whole(document: &PdfDocument, page: usize) -> pdf_oxide::Result
     };
     let parts = match contents {
         Object::Array(parts) => parts,
+        // It names an object that is not in the file.
+        Object::Null => return Ok(false),
         part => vec![part],
     };
     let mut streams = Vec::with_capacity(parts.len());
