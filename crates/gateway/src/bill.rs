@@ -148,6 +148,11 @@ impl Bill {
         }
     }
 
+    /// The call failed with the fault of this target, which was not the last that was tried.
+    pub(crate) fn tells_of(&self, target: &Target, named: &str) {
+        show(&mut self.lock().record, target, named);
+    }
+
     /// An attempt's answer begins.
     pub(crate) fn begins(&self, target: &Target, named: &str, moment: Instant) {
         let mut open = self.lock();
@@ -310,7 +315,7 @@ impl Bill {
         self.lock().record.known_cost()
     }
 
-    /// Who was asked last, if anybody was, and how many attempts there were so far.
+    /// Who is shown of those that were asked, if anybody was, and how many attempts there were so far.
     pub(crate) fn asked(&self) -> (Option<(String, String)>, u32) {
         let open = self.lock();
         let record = &open.record;

@@ -99,8 +99,11 @@ impl<'a> Run<'a> {
             let was_asked = *index == target || faults.iter().any(|(asked, _)| asked == index);
             matches!(bar, Bar::Unwell(_) | Bar::Busy) && !was_asked && (on.is_empty() || on.contains(&class))
         });
-        match faults.into_iter().map(|(_, fault)| fault).rfind(|fault| fault.class().is_some_and(passes)) {
-            Some(passing) => passing,
+        match faults.into_iter().rfind(|(_, fault)| fault.class().is_some_and(passes)) {
+            Some((target, passing)) => {
+                self.bill.tells_of(&self.asked.route.targets[target], &self.asked.named);
+                passing
+            }
             None if comes_back => self.nobody(Some(&last)),
             None => last,
         }

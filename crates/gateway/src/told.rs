@@ -88,8 +88,8 @@ impl Answered {
     }
 }
 
-/// Tells of a call that failed where the rest of it stands, and once it was let in, how many attempts there were and who was
-/// asked last.
+/// Tells of a call that failed where the rest of it stands, and once it was let in, how many attempts there were and whose
+/// fault it is, or who was asked last.
 pub(crate) fn failed(told: &Told, trace: TraceId, bill: Option<&Bill>) {
     told.say(TRACE, &trace.to_string());
     let Some((asked, attempts)) = bill.map(Bill::asked) else { return };

@@ -158,25 +158,33 @@ async fn a_route_falls_back_after_the_faults_it_names_and_no_others() {
 async fn a_fault_that_passes_is_told_before_one_that_says_what_a_target_cannot_do() {
     let (first, second) = (upstream(Script::default()), upstream(Script::default()));
     let wait = Some(Duration::from_secs(2));
-    for (one, other, code, wait) in [
-        (503, 401, "upstream-overloaded", wait),
-        (503, 413, "upstream-overloaded", wait),
-        (429, 404, "upstream-rate-limited", wait),
-        (500, 402, "upstream-server", wait),
+    for (one, other, code, wait, whose) in [
+        (503, 401, "upstream-overloaded", wait, "p0"),
+        (503, 413, "upstream-overloaded", wait, "p0"),
+        (429, 404, "upstream-rate-limited", wait, "p0"),
+        (500, 402, "upstream-server", wait, "p0"),
         // Otherwise the last.
-        (429, 503, "upstream-overloaded", None),
-        (401, 503, "upstream-overloaded", None),
-        (401, 404, "upstream-not-found", None),
+        (429, 503, "upstream-overloaded", None, "p1"),
+        (401, 503, "upstream-overloaded", None, "p1"),
+        (401, 404, "upstream-not-found", None, "p1"),
         // It is wrong wherever it is asked.
-        (503, 400, "upstream-invalid", None),
+        (503, 400, "upstream-invalid", None, "p1"),
     ] {
         first.script(Script::always(Behaviour::status(one).header("retry-after", "2")));
         second.script(Script::always(Behaviour::status(other)));
-        let room = over(&[&first, &second], &json!({"choose": "first"})).await;
+        let mut room = over(&[&first, &second], &json!({"choose": "first"})).await;
         let asked = second.count();
-        let fault = room.ask("assistant").await.unwrap_err();
+        let request = room.request(&chat("assistant", false));
+        let told = request.told.clone();
+        let fault = room.gateway.call(request).await.unwrap_err();
         assert_eq!((fault.code(), fault.retry_after()), (code, wait), "{one} {other}");
         assert_eq!(second.count() - asked, 1, "{one} {other}");
+        // The headers and the call name who said so.
+        let named = ("x-mainspring-provider".to_owned(), whose.to_owned());
+        assert!(told.facts().headers.contains(&named), "{one} {other}: {:?}", told.facts().headers);
+        let record = room.settled_once().await;
+        assert_eq!((record.provider.as_deref(), record.attempts), (Some(whose), 2), "{one} {other}");
+        assert_eq!((record.class, record.target), (fault.class(), Some(format!("model-of-{whose}"))), "{one} {other}");
     }
 }
 
