@@ -77,9 +77,12 @@ impl Endpoint {
 
     /// As they are sent: servers quote what they refuse.
     fn secrets(&self) -> impl Iterator<Item = &str> {
-        let all = [&self.credential, &self.secret_key, &self.session_token];
-        let all = all.into_iter().flatten().chain(self.secret_headers.values());
-        all.map(|secret| secret.expose_secret().trim()).filter(|secret| secret.len() >= SECRET_MIN)
+        let keys = [&self.credential, &self.secret_key, &self.session_token];
+        let keys = keys.into_iter().flatten().map(|secret| secret.expose_secret().trim());
+        let headers = self.secret_headers.values().map(|secret| secret.expose_secret().trim());
+        // Of `Bearer KEY` a server quotes the key alone.
+        let bare = headers.clone().filter_map(|value| value.rsplit_once(' ')).map(|(_, key)| key);
+        keys.chain(headers).chain(bare).filter(|secret| secret.len() >= SECRET_MIN)
     }
 
     /// Adds the headers whose values no log shows.

@@ -37,16 +37,18 @@ pub(crate) fn lines(spans: &[wire::TreeSpan]) -> Vec<String> {
     let mut lines = Vec::with_capacity(spans.len());
     for root in roots {
         lines.push(said(root));
-        draw(&below, root, ("", 1), &mut lines);
+        draw(&mut below, root, ("", 1), &mut lines);
     }
     lines
 }
 
-fn draw(below: &Below<'_>, span: &wire::TreeSpan, (margin, depth): (&str, usize), lines: &mut Vec<String>) {
+fn draw(below: &mut Below<'_>, span: &wire::TreeSpan, (margin, depth): (&str, usize), lines: &mut Vec<String>) {
     if depth > DEPTH_MAX {
         return;
     }
-    let children = below.get(span.span.as_str()).map(Vec::as_slice).unwrap_or_default();
+    // Each span is drawn once, also where senders gave several one id: drawn below each of them, a trace would double with
+    // every step down.
+    let children = below.remove(span.span.as_str()).unwrap_or_default();
     for (at, child) in children.iter().enumerate() {
         let (branch, stem) = if at + 1 == children.len() { ("└─ ", "   ") } else { ("├─ ", "│  ") };
         lines.push(format!("{margin}{branch}{}", said(child)));

@@ -66,3 +66,15 @@ fn a_tree_without_a_root_or_an_end_is_drawn_as_far_as_it_goes() {
         (0..200).map(|at| span(&at.to_string(), (at > 0).then(|| (at - 1).to_string()).as_deref(), "deep", &json!({}))).collect();
     assert_eq!(lines(&chain).len(), DEPTH_MAX + 1);
 }
+
+#[test]
+fn spans_of_one_id_are_drawn_once_each() {
+    let pair = |at: u32| {
+        let (id, parent) = (at.to_string(), (at > 0).then(|| (at - 1).to_string()));
+        [span(&id, parent.as_deref(), "one", &json!({})), span(&id, parent.as_deref(), "other", &json!({}))]
+    };
+    let spans: Vec<TreeSpan> = (0..40).flat_map(pair).collect();
+    assert_eq!(lines(&spans).len(), spans.len());
+    let above_itself = [span("1", None, "a", &json!({})), span("1", Some("1"), "b", &json!({}))];
+    assert_eq!(lines(&above_itself), ["a  812 ms  ok", "└─ b  812 ms  ok"]);
+}

@@ -6,6 +6,7 @@ use mainspring_llm::exchange::Dialect;
 use mainspring_providers::Operation;
 use serde_json::{Map, Value};
 
+use super::digits;
 use crate::{
     record::Caller,
     route::{Cache, CacheMode},
@@ -46,8 +47,8 @@ pub(crate) struct Keys {
 
 /// Absent where the answer is not to be kept: a sampled one, one that depends on more than the request, or a body that
 /// is no JSON object.
-pub(crate) fn keys(scope: &Scope<'_>, rules: &Cache, body: &[u8]) -> Option<Keys> {
-    let mut body: Value = serde_json::from_slice(body).ok()?;
+pub(crate) fn keys(scope: &Scope<'_>, rules: &Cache, text: &[u8]) -> Option<Keys> {
+    let mut body: Value = serde_json::from_slice(text).ok()?;
     let fields = body.as_object_mut()?;
     let stateful = |name: &str| fields.get(name).is_some_and(|value| !matches!(value, Value::Null | Value::Bool(false)));
     if STATEFUL.iter().any(|name| stateful(name)) || (is_sampled(scope.operation, fields) && !rules.sampled) {
@@ -58,10 +59,11 @@ pub(crate) fn keys(scope: &Scope<'_>, rules: &Cache, body: &[u8]) -> Option<Keys
     }
     forget_notes(scope, fields);
     write_alike(fields);
-    let exact = digest(scope, rules, &body);
+    let long = digits::long(text);
+    let exact = digest(scope, rules, (&body, long.as_slice()));
     let semantic = rules.mode == CacheMode::Semantic && has_turns(scope.operation);
     let words = body.as_object_mut().filter(|_| semantic).and_then(take_last_words);
-    Some(Keys { exact, alike: words.map(|words| (digest(scope, rules, &body), words)) })
+    Some(Keys { exact, alike: words.map(|words| (digest(scope, rules, (&body, long.as_slice())), words)) })
 }
 
 /// Notes that a client makes for itself change no answer, except one that says them again.
@@ -107,7 +109,7 @@ fn is_sampled(operation: Operation, fields: &Map<String, Value>) -> bool {
     writes && !cold && !seeded
 }
 
-fn digest(scope: &Scope<'_>, rules: &Cache, body: &Value) -> Digest {
+fn digest(scope: &Scope<'_>, rules: &Cache, (body, long): (&Value, &[u8])) -> Digest {
     let Scope { caller, app_version, user, labels, route, named, version, operation, said_in, headers } = scope;
     let project: ProjectId = caller.project;
     let who = if rules.per_user {
@@ -133,6 +135,8 @@ fn digest(scope: &Scope<'_>, rules: &Cache, body: &Value) -> Digest {
         app_version.unwrap_or_default().as_bytes(),
         said.join("\n").as_bytes(),
         body.as_bytes(),
+        // As values, some of its numbers would be the same as others.
+        long,
     ])
 }
 

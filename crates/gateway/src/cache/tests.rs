@@ -81,6 +81,10 @@ fn asked() -> Asked {
 fn key_of(change: impl FnOnce(&mut Asked)) -> Option<Keys> {
     let mut asked = asked();
     change(&mut asked);
+    keys_of(&asked, &asked.body.to_string())
+}
+
+fn keys_of(asked: &Asked, text: &str) -> Option<Keys> {
     let scope = Scope {
         caller: &asked.caller,
         app_version: asked.app_version,
@@ -93,7 +97,7 @@ fn key_of(change: impl FnOnce(&mut Asked)) -> Option<Keys> {
         said_in: asked.said_in,
         headers: &asked.headers,
     };
-    keys(&scope, &asked.rules, asked.body.to_string().as_bytes())
+    keys(&scope, &asked.rules, text.as_bytes())
 }
 
 #[test]
@@ -170,6 +174,13 @@ fn the_same_parameters_are_the_same_however_they_are_written() {
     assert_eq!(with("max_tokens", json!(100)), with("max_tokens", json!(100.0)));
     // What no float tells from its neighbours stays as it is.
     assert_ne!(with("seed", json!(9_007_199_254_740_993_u64)), with("seed", json!(9_007_199_254_740_992.0)));
+    let written = |seed: &str| {
+        let text = format!(r#"{{"messages":[{{"role":"user","content":"hello"}}],"model":"r","seed":{seed}}}"#);
+        keys_of(&asked(), &text).unwrap()
+    };
+    let (one, next) = (written("100000000000000000001"), written("100000000000000000002"));
+    assert!(one.exact != next.exact && one.alike != next.alike, "nor does any number of Rust");
+    assert_eq!(one, written("100000000000000000001"));
     // A model may read these as they are written.
     let tool =
         |value: Value| with("tools", json!([{"type": "function", "function": {"name": "f", "parameters": {"const": value}}}]));

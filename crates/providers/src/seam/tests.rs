@@ -55,6 +55,10 @@ fn headers_with_secrets_are_sent_and_never_shown() {
         assert_eq!(sent.headers.values().filter(|value| *value == PORTAL).count(), names.len() - 1, "{kind:?}");
         assert!(!format!("{endpoint:?} {sent:?}").contains(PORTAL), "{kind:?}");
         assert_eq!(endpoint.unquoted(&format!("no {PORTAL}")), "no [credential]");
+        let mut schemed = endpoint.clone();
+        schemed.secret_headers = [("authorization".to_owned(), format!("Bearer {PORTAL}").into())].into();
+        assert_eq!(schemed.unquoted(&format!("no {PORTAL}, sent as Bearer {PORTAL}")), "no [credential], sent as [credential]");
+        assert!(schemed.is_quoted(format!("no {PORTAL}").as_bytes()));
         let mut broken = endpoint.clone();
         broken.secret_headers.insert("no header".to_owned(), PORTAL.into());
         let fault = adapter.authorize(&broken, &mut sent, Timestamp::from_micros(0)).unwrap_err();
