@@ -268,10 +268,10 @@ pub(crate) async fn apply(tx: &mut Tx, key: &KnowledgeKey, change: &Change, now:
     }
     match change {
         Change::Ready { document, attributes, fingerprint, table, row_key } => {
-            upsert(tx, key, document, (attributes, fingerprint)).await?;
             if let Some(content) = &document.digest {
                 gone::moved(tx, key, &document.id, content).await?;
             }
+            upsert(tx, key, document, (attributes, fingerprint)).await?;
             let values = params![table, document.id.as_str(), row_key, document.chunks, document.tokens];
             tx.execute(UPSERT_ROWS, values).await.map(drop)
         }
