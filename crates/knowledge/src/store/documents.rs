@@ -415,13 +415,13 @@ pub(crate) async fn same_content(
 
 /// Notes how a document is told the next time whose content was found to be what it was.
 pub(crate) async fn same_as_before(
-    catalog: &Catalog,
+    tx: &mut Tx,
     key: &KnowledgeKey,
     (id, digest): (&DocumentId, &Digest),
     (fingerprint, origin): (&str, &Origin),
 ) -> Result<(), CatalogFault> {
     let values = params![key.project, &key.name, id.as_str(), fingerprint, json!(origin), digest];
-    catalog.write(SET_COMPARED, values).await.map(drop)
+    tx.execute(SET_COMPARED, values).await.map(drop)
 }
 
 /// Says that a document is about to have a text: until then it is nobody's to delete.
