@@ -167,6 +167,9 @@ async fn a_document_that_came_under_the_old_name_of_a_moved_one_stays(catalog: C
     let receipt = forget(&room, &one(&id_of(&room, "old.md").await)).await;
     assert_eq!(receipt.former, [notes.clone()]);
     assert_nowhere(&room, &receipt, then).await;
+    // What traces show from now on under that id is of the other one.
+    let forgotten = room.knowledges.forgotten(Timestamp::from_micros(0)).await.unwrap().remove(0);
+    assert_eq!((forgotten.documents, forgotten.outlived), (receipt.documents.clone(), vec![notes.clone()]));
     assert_eq!(id_of(&room, "notes.md").await, notes);
     assert!(room.search("number77").await.iter().any(|hit| hit.document == notes.as_str()));
     let report = ingest(&room).await;
