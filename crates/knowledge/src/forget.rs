@@ -88,6 +88,9 @@ pub struct Forgotten {
     pub project: ProjectId,
     /// With the ids they had before they were moved.
     pub documents: Vec<DocumentId>,
+    /// Of these ids those that another document has by now: what came after `finished` is of that one.
+    pub outlived: Vec<DocumentId>,
+    pub finished: Timestamp,
 }
 
 pub(crate) async fn forget(

@@ -67,10 +67,14 @@ pub(crate) async fn find(
     key: &KnowledgeKey,
     (given, means): (&DocumentId, Means),
 ) -> Result<Option<Found>, KnowledgeFault> {
-    let Some(Newest { document, parsed, stone }) = newest(inner, actor, key, (given, means)).await? else { return Ok(None) };
+    let Some(newest) = newest(inner, actor, key, (given, means)).await? else { return Ok(None) };
+    let Newest { document, parsed, stone, later } = newest;
     let mut texts = document::released_by(&inner.catalog, &document).await?;
     texts.extend(parsed);
-    let mut found = Found { document, texts, former: Vec::new(), stones: stone.into_iter().collect() };
+    for Former { document, gone, .. } in &later {
+        texts.extend(document::released_by_until(&inner.catalog, document, *gone).await?);
+    }
+    let mut found = Found { document, texts, former: later, stones: stone.into_iter().collect() };
     formers(inner, key, &mut found).await?;
     Ok(Some(found))
 }
@@ -80,6 +84,8 @@ struct Newest {
     document: DocumentId,
     parsed: Option<Digest>,
     stone: Option<Stone>,
+    /// Ids that it had after that one, and that another document has by now.
+    later: Vec<Former>,
 }
 
 async fn newest(
@@ -88,19 +94,37 @@ async fn newest(
     key: &KnowledgeKey,
     (given, means): (&DocumentId, Means),
 ) -> Result<Option<Newest>, KnowledgeFault> {
-    let (mut passed, mut last, mut at) = (BTreeSet::new(), None, given.clone());
-    // It may have been moved several times, and back.
-    while passed.insert(at.clone()) {
-        if let Some(found) = document::get(&inner.catalog, key, None, &at).await? {
+    let catalog = &inner.catalog;
+    let (mut last, mut at, mut came): (Option<Newest>, DocumentId, Option<Timestamp>) = (None, given.clone(), None);
+    // It may have been moved several times, and back: from each place later than to it.
+    loop {
+        let now = document::get(catalog, key, None, &at).await?;
+        let lives = match (&now, came) {
+            // The one that has the id is meant.
+            (Some(_), None) => Vec::new(),
+            _ => gone_document::lives(catalog, key, &at).await?,
+        };
+        // Where it was moved it may have gone since, and another have come.
+        let life = came.map_or(lives.first(), |came| lives.iter().rev().find(|life| life.at > came));
+        let Some(gone) = life else {
+            let Some(found) = now else { break };
             let is_there = found.status != DocumentStatus::Forgotten && actor.labels.may_see(&found.labels);
             // Where it went the actor sees nothing: what is left from before is theirs.
-            return Ok(if is_there { Some(Newest { document: at, parsed: found.parsed, stone: None }) } else { last });
+            let there = Newest { document: at, parsed: found.parsed, stone: None, later: Vec::new() };
+            return Ok(if is_there { Some(there) } else { last });
+        };
+        if !actor.labels.may_see(&gone.labels) {
+            break;
         }
-        let lives = gone_document::lives(&inner.catalog, key, &at).await?;
-        let Some(gone) = lives.first().filter(|gone| actor.labels.may_see(&gone.labels)) else { break };
-        last = Some(Newest { document: at, parsed: None, stone: Some(Stone::of(gone)) });
+        let is_anothers = now.is_some() || lives.first().is_some_and(|latest| latest.at > gone.at);
+        if is_anothers && let Some(before) = &mut last {
+            let became = before.later.last().map_or(&before.document, |later| &later.document).clone();
+            before.later.push(Former { document: at, became, gone: gone.at, outlived: true });
+        } else {
+            last = Some(Newest { document: at, parsed: None, stone: Some(Stone::of(gone)), later: Vec::new() });
+        }
         match &gone.moved_to {
-            Some(next) if means == Means::Moved => at = next.clone(),
+            Some(next) if means == Means::Moved => (at, came) = (next.clone(), Some(gone.at)),
             _ => break,
         }
     }
@@ -109,7 +133,7 @@ async fn newest(
         return Ok(last);
     }
     let stone = in_states(inner, key, given).await?;
-    Ok(stone.map(|stone| Newest { document: given.clone(), parsed: None, stone: Some(stone) }))
+    Ok(stone.map(|stone| Newest { document: given.clone(), parsed: None, stone: Some(stone), later: Vec::new() }))
 }
 
 /// Everything that was moved and is this document now, however often.

@@ -64,15 +64,17 @@ pub(crate) async fn strip_traces(kept: &Kept, project: ProjectId, traces: &[Stri
     Ok(spans)
 }
 
-/// Every trace in which a span names one of these documents.
+/// Every trace in which a span names one of these documents that began between these times.
 pub(crate) async fn traces_with(
     table: &dyn Table,
     project: ProjectId,
     documents: &[String],
-    since: Option<Timestamp>,
+    (since, until): (Option<Timestamp>, Option<Timestamp>),
 ) -> Result<HashSet<String>, TraceFault> {
     let since = since.map_or(Filter::All, |since| Filter::GtEq("start".into(), since.as_micros().into()));
-    let all = Along::of(table, Filter::eq("project", project.to_string()).and(since), READ_AT_ONCE).await?;
+    let until = until.map_or(Filter::All, |until| Filter::LtEq("start".into(), until.as_micros().into()));
+    let of_project = Filter::eq("project", project.to_string());
+    let all = Along::of(table, of_project.and(since).and(until), READ_AT_ONCE).await?;
     let mut traces = HashSet::new();
     for some in documents.chunks(AT_ONCE) {
         let (mut along, named) = (all.clone(), names_any(some));

@@ -87,12 +87,8 @@ impl Eraser {
             document.parse().map_err(|_| boxed(KeepingFault::Invalid { reason: "the document has no such id".into() }))?;
         // Where nothing was left of it there, traces may show it all the same; and those of before it was moved have another id.
         let ids = self.knowledge.erase(actor, knowledge, &document).await.map_err(boxed)?;
-        let mut answered = 0;
-        for id_it_had in &ids {
-            let subject = Subject::Document { knowledge: knowledge.clone(), document: id_it_had.to_string() };
-            answered = self.keeping.erase(id, actor.project, &subject).await.map_err(boxed)?;
-        }
-        Ok(answered)
+        let others: Vec<String> = ids.iter().filter(|other| **other != document).map(ToString::to_string).collect();
+        self.keeping.erase_with(id, actor.project, subject, &others).await.map_err(boxed)
     }
 
     /// What may pass is tried again; the rest is for a person.

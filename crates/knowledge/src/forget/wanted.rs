@@ -94,11 +94,16 @@ impl Wanted {
     }
 
     /// Ids that are nobody else's: whatever has one goes.
-    pub(super) fn whole(&self) -> impl Iterator<Item = &DocumentId> {
+    pub(crate) fn whole(&self) -> impl Iterator<Item = &DocumentId> {
         self.documents.iter().chain(self.former.iter().filter(|former| !former.outlived).map(|former| &former.document))
     }
 
-    /// Ids that another document has by now, in a state that was begun before they were gone: it is not that one's yet.
+    /// Ids that another document has by now.
+    pub(crate) fn outlived(&self) -> impl Iterator<Item = &DocumentId> {
+        self.former.iter().filter(|former| former.outlived).map(|former| &former.document)
+    }
+
+    /// The same, in a state that was begun before they were gone: it is not that one's yet.
     pub(super) fn outlived_in(&self, made: Option<Timestamp>) -> Vec<DocumentId> {
         let outlived = self.former.iter().filter(|former| former.outlived);
         outlived.filter(|former| made.is_none_or(|made| made <= former.gone)).map(|former| former.document.clone()).collect()

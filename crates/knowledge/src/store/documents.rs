@@ -268,10 +268,10 @@ pub(crate) async fn apply(tx: &mut Tx, key: &KnowledgeKey, change: &Change, now:
     }
     match change {
         Change::Ready { document, attributes, fingerprint, table, row_key } => {
-            upsert(tx, key, document, (attributes, fingerprint)).await?;
             if let Some(content) = &document.digest {
                 gone::moved(tx, key, &document.id, content).await?;
             }
+            upsert(tx, key, document, (attributes, fingerprint)).await?;
             let values = params![table, document.id.as_str(), row_key, document.chunks, document.tokens];
             tx.execute(UPSERT_ROWS, values).await.map(drop)
         }
@@ -415,13 +415,13 @@ pub(crate) async fn same_content(
 
 /// Notes how a document is told the next time whose content was found to be what it was.
 pub(crate) async fn same_as_before(
-    catalog: &Catalog,
+    tx: &mut Tx,
     key: &KnowledgeKey,
     (id, digest): (&DocumentId, &Digest),
     (fingerprint, origin): (&str, &Origin),
 ) -> Result<(), CatalogFault> {
     let values = params![key.project, &key.name, id.as_str(), fingerprint, json!(origin), digest];
-    catalog.write(SET_COMPARED, values).await.map(drop)
+    tx.execute(SET_COMPARED, values).await.map(drop)
 }
 
 /// Says that a document is about to have a text: until then it is nobody's to delete.

@@ -21,9 +21,10 @@ const ADD: &str = "INSERT INTO gone_document (project, knowledge, id, gone_at, s
     WHERE project = $1 AND knowledge = $2 AND id = $3 AND status <> 'forgotten' \
     ON CONFLICT (project, knowledge, id, gone_at) DO NOTHING";
 // A run that was broken off may have taken out what the next one finds elsewhere: everything counts that went since the last
-// one came to its end.
+// one came to its end. Into a copy that has been there nothing was moved.
 const MOVED: &str = "UPDATE gone_document SET moved_to = $3 WHERE project = $1 AND knowledge = $2 AND digest = $4 \
-    AND id <> $3 AND moved_to IS NULL \
+    AND id <> $3 AND moved_to IS NULL AND NOT EXISTS (SELECT 1 FROM document had \
+    WHERE had.project = $1 AND had.knowledge = $2 AND had.id = $3 AND had.digest = $4) \
     AND gone_at >= COALESCE((SELECT synced_at FROM knowledge WHERE project = $1 AND name = $2), 0)";
 const LIVES: &str = "SELECT id, gone_at, source, labels, moved_to FROM gone_document \
     WHERE project = $1 AND knowledge = $2 AND id = $3 ORDER BY gone_at DESC LIMIT 1000";
@@ -47,7 +48,7 @@ pub(crate) async fn add(tx: &mut Tx, key: &KnowledgeKey, id: &DocumentId, now: T
     tx.execute(ADD, params![key.project, &key.name, id.as_str(), now]).await.map(drop)
 }
 
-/// Notes that a document has the content of those that went in this ingestion.
+/// Notes that a document has the content of those that went in this ingestion, before the catalog has it.
 pub(crate) async fn moved(tx: &mut Tx, key: &KnowledgeKey, to: &DocumentId, content: &Digest) -> Result<(), CatalogFault> {
     tx.execute(MOVED, params![key.project, &key.name, to.as_str(), content]).await.map(drop)
 }

@@ -18,7 +18,7 @@ const PENDING_ONE: &str = "SELECT wanted FROM forget_receipt WHERE id = $1 AND f
 const WANTING: &str = "SELECT id, wanted, finished_at FROM forget_receipt WHERE project = $1 AND knowledge = $2 \
     AND wanted LIKE '%' || CAST($3 AS TEXT) || '%' AND id > $4 ORDER BY id LIMIT 100";
 const FINISHED: &str =
-    "SELECT id, project, wanted FROM forget_receipt WHERE finished_at >= $1 ORDER BY finished_at, id LIMIT 1000";
+    "SELECT id, project, wanted, finished_at FROM forget_receipt WHERE finished_at >= $1 ORDER BY finished_at, id LIMIT 1000";
 const PAGE: &str = "SELECT receipt FROM forget_receipt WHERE project = $1 AND knowledge = $2 AND receipt IS NOT NULL \
     AND (CAST($3 AS TEXT) IS NULL OR id < $3) ORDER BY id DESC LIMIT $4";
 const GET: &str = "SELECT receipt FROM forget_receipt WHERE id = $3 AND project = $1 AND knowledge = $2 AND receipt IS NOT NULL";
@@ -101,8 +101,13 @@ pub(crate) async fn finished(catalog: &Catalog, since: Timestamp) -> Result<Vec<
     rows.iter()
         .map(|row| {
             let wanted: Wanted = row.json("wanted")?;
-            let documents = wanted.ids().cloned().collect();
-            Ok(Forgotten { receipt: row.text("id")?.to_owned(), project: row.parse("project")?, documents })
+            Ok(Forgotten {
+                receipt: row.text("id")?.to_owned(),
+                project: row.parse("project")?,
+                documents: wanted.whole().cloned().collect(),
+                outlived: wanted.outlived().cloned().collect(),
+                finished: row.time("finished_at")?,
+            })
         })
         .collect()
 }

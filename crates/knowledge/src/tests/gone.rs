@@ -9,8 +9,8 @@ use serde_json::json;
 
 use super::forgetting::{holding, id_of};
 use crate::{
-    DocumentId, ForgetRequest, Receipt,
-    testing::{NAME, Room, asking, page},
+    DocumentId, ForgetRequest, IngestOptions, Receipt,
+    testing::{NAME, Room, asking, page, target},
 };
 
 mainspring_testservers::on_every_engine!(Catalog: [
@@ -18,6 +18,8 @@ mainspring_testservers::on_every_engine!(Catalog: [
     what_a_moved_document_was_before_is_forgotten_with_it,
     a_moved_document_is_forgotten_under_the_name_it_had,
     a_document_that_came_under_the_old_name_of_a_moved_one_stays,
+    what_came_later_where_a_moved_document_went_stays,
+    a_copy_that_was_there_all_along_stays,
     a_source_takes_along_what_is_gone_from_it_and_not_what_was_moved_elsewhere,
 ]);
 
@@ -165,10 +167,51 @@ async fn a_document_that_came_under_the_old_name_of_a_moved_one_stays(catalog: C
     let receipt = forget(&room, &one(&id_of(&room, "old.md").await)).await;
     assert_eq!(receipt.former, [notes.clone()]);
     assert_nowhere(&room, &receipt, then).await;
+    // What traces show from now on under that id is of the other one.
+    let forgotten = room.knowledges.forgotten(Timestamp::from_micros(0)).await.unwrap().remove(0);
+    assert_eq!((forgotten.documents, forgotten.outlived), (receipt.documents.clone(), vec![notes.clone()]));
     assert_eq!(id_of(&room, "notes.md").await, notes);
     assert!(room.search("number77").await.iter().any(|hit| hit.document == notes.as_str()));
     let report = ingest(&room).await;
     assert_eq!((report.forgotten, report.unchanged), (1, 41), "only the moved one is kept out");
+}
+
+async fn what_came_later_where_a_moved_document_went_stays(catalog: Catalog) {
+    let room = Room::on(catalog).await;
+    with_pages(&room).await;
+    room.write("first.md", &secret(1));
+    ingest(&room).await;
+    let first = id_of(&room, "first.md").await;
+    std::fs::rename(room.path("first.md"), room.path("second.md")).unwrap();
+    assert_eq!(ingest(&room).await.moved, 1);
+    let (second, then) = (id_of(&room, "second.md").await, pin(&room).await);
+    room.remove("second.md");
+    ingest(&room).await;
+    room.write("second.md", &page(77));
+    ingest(&room).await;
+    let receipt = forget(&room, &one(&first)).await;
+    assert_eq!((receipt.documents.as_slice(), receipt.former.as_slice()), ([first].as_slice(), [second.clone()].as_slice()));
+    assert_nowhere(&room, &receipt, then).await;
+    assert!(room.search("number77").await.iter().any(|hit| hit.document == second.as_str()));
+    let report = ingest(&room).await;
+    assert_eq!((report.forgotten, report.unchanged), (0, 41), "the new one is not kept out");
+}
+
+async fn a_copy_that_was_there_all_along_stays(catalog: Catalog) {
+    let room = Room::on(catalog).await;
+    with_pages(&room).await;
+    room.write("one.md", &secret(1));
+    room.write("two.md", &secret(1));
+    ingest(&room).await;
+    let (gone, copy) = (id_of(&room, "one.md").await, id_of(&room, "two.md").await);
+    room.remove("one.md");
+    room.clock.advance(Duration::from_secs(60));
+    let all = IngestOptions { full: true, ..IngestOptions::default() };
+    // The copy is written anew in the run that takes the other one out.
+    room.knowledges.ingest(&room.admin(), &target(NAME), all, &room.trace()).await.unwrap();
+    let receipt = forget(&room, &one(&gone)).await;
+    assert_eq!((receipt.documents.as_slice(), receipt.former.len(), receipt.shared_texts), ([gone].as_slice(), 0, 1));
+    assert!(room.search(WORD).await.iter().any(|hit| hit.document == copy.as_str()));
 }
 
 async fn a_source_takes_along_what_is_gone_from_it_and_not_what_was_moved_elsewhere(catalog: Catalog) {

@@ -54,7 +54,22 @@ impl Keeping {
     /// has come to its end, nothing is left, on no server that was asked, and it answers up to where they were. What a sender
     /// sends of the subject afterwards is kept as anything else.
     pub async fn erase(&self, id: ErasureId, project: ProjectId, subject: &Subject) -> Result<i64, KeepingFault> {
-        let mut erasing = Erasing { keeping: self, id, project, subject, silent: BTreeMap::new() };
+        self.erase_with(id, project, subject, &[]).await
+    }
+
+    /// The same of a document, at once under every other id that it has or had: nothing of these waits for a server that is away.
+    pub async fn erase_with(
+        &self,
+        id: ErasureId,
+        project: ProjectId,
+        subject: &Subject,
+        others: &[String],
+    ) -> Result<i64, KeepingFault> {
+        let documents: Vec<String> = match subject {
+            Subject::Document { document, .. } => std::iter::once(document).chain(others).cloned().collect(),
+            Subject::User(_) | Subject::Session(_) | Subject::Trace(_) => Vec::new(),
+        };
+        let mut erasing = Erasing { keeping: self, id, project, subject, documents, silent: BTreeMap::new() };
         Box::pin(erasing.carry_out()).await
     }
 
@@ -92,6 +107,8 @@ struct Erasing<'e> {
     id: ErasureId,
     project: ProjectId,
     subject: &'e Subject,
+    /// Every id of a document.
+    documents: Vec<String>,
     /// Servers that did not answer when they were asked.
     silent: BTreeMap<ServerId, Holder>,
 }
@@ -189,10 +206,8 @@ impl<'e> Erasing<'e> {
         let known = store::marks(&self.keeping.parts.catalog, self.id).await?;
         let all: Vec<&String> = known.traces.iter().collect();
         let mut rest = Mark { hours: self.hours(&all).await?.difference(&known.hours).copied().collect(), ..Mark::default() };
-        if let Subject::Document { document, .. } = self.subject {
-            let mark = document_mark(self.project, document);
-            rest.fingerprints.extend((!known.fingerprints.contains(&mark)).then_some(mark));
-        }
+        let marks = self.documents.iter().map(|document| document_mark(self.project, document));
+        rest.fingerprints.extend(marks.filter(|mark| !known.fingerprints.contains(mark)));
         if rest == Mark::default() { Ok(known.generation) } else { self.mark(&rest).await }
     }
 
@@ -236,7 +251,7 @@ impl<'e> Erasing<'e> {
                 Filter::Or(vec![Filter::eq("session", session.as_str()), says(session_names(), session)])
             }
             Subject::Trace(trace) => Filter::eq("trace", trace.as_str()),
-            Subject::Document { document, .. } => forget::names_any(std::slice::from_ref(document)),
+            Subject::Document { .. } => forget::names_any(&self.documents),
         }
     }
 
@@ -332,9 +347,9 @@ impl<'e> Erasing<'e> {
 
     async fn delete(&self, marks: &Marks, traces: &[String]) -> Result<Erased, TraceFault> {
         let (room, project) = (&self.keeping.parts.spans, self.project);
-        if let Subject::Document { document, .. } = self.subject {
+        if matches!(self.subject, Subject::Document { .. }) {
             // What happened stays; what was written and read goes.
-            let spans = room.forget_in(project, std::slice::from_ref(document), traces).await?;
+            let spans = room.forget_in(project, &self.documents, traces).await?;
             return Ok(Erased { spans, ..Erased::default() });
         }
         // While the spans are there, what is broken off here is found again.

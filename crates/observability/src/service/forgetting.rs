@@ -1,6 +1,7 @@
 //! Forgetting documents: what traces show of them goes.
 
 use mainspring_kernel::{Timestamp, id::ProjectId};
+use mainspring_llm::Span;
 
 use super::{DRAIN_FOR, Observability, Swept};
 use crate::{
@@ -17,12 +18,23 @@ impl Observability {
         documents: &[String],
         since: Option<Timestamp>,
     ) -> Result<Swept, TraceFault> {
-        self.counters.pass(self.sampler.forget(project, |span| mentions(span, documents)));
+        self.forget_documents_between(project, documents, (since, None)).await
+    }
+
+    /// The same, of spans that began no later than `until`: by then another document may have the id.
+    pub async fn forget_documents_between(
+        &self,
+        project: ProjectId,
+        documents: &[String],
+        (since, until): (Option<Timestamp>, Option<Timestamp>),
+    ) -> Result<Swept, TraceFault> {
+        let is_meant = |span: &Span| until.is_none_or(|until| span.start <= until) && mentions(span, documents);
+        self.counters.pass(self.sampler.forget(project, is_meant));
         let brought = self.drain(DRAIN_FOR).await.is_ok() && self.spill.bytes() == 0;
         if documents.is_empty() {
             return Ok(Swept { spans: 0, brought });
         }
-        let found = forget::traces_with(self.kept.table.as_ref(), project, documents, since).await?;
+        let found = forget::traces_with(self.kept.table.as_ref(), project, documents, (since, until)).await?;
         let traces: Vec<String> = found.into_iter().collect();
         let spans = self.forget_in(project, documents, &traces).await?;
         // An earlier one may have been broken off before it came to the files.

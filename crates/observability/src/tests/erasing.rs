@@ -17,6 +17,7 @@ on_every_engine!(Catalog: [
     a_server_that_was_given_up_carries_out_what_was_done_without_it,
     a_server_that_nobody_knows_carries_out_what_was_done_lately,
     traces_of_an_erased_document_lose_their_text_on_the_disk_of_a_server_that_was_away,
+    a_moved_document_goes_under_every_id_it_had_while_a_server_is_away,
     a_server_with_nothing_on_its_disk_is_not_waited_for,
     somebody_is_found_under_every_name_that_a_span_says,
     an_erasure_goes_on_where_a_dead_process_had_looked_until,
@@ -183,6 +184,27 @@ async fn traces_of_an_erased_document_lose_their_text_on_the_disk_of_a_server_th
     for stripped in [&way[0], &kept[0]] {
         assert_eq!(stripped.attributes[names::FORGOTTEN], json!(true));
         assert!(!stripped.attributes.contains_key(names::INPUT_MESSAGES), "{stripped:?}");
+    }
+}
+
+async fn a_moved_document_goes_under_every_id_it_had_while_a_server_is_away(catalog: Catalog) {
+    let Kept { keeping, it, admin, dir: _dir, .. } = keep(catalog.clone()).await;
+    let shows = ["doc_abc", "doc_def"].map(|document| {
+        let mut made = span(5, &[]);
+        made.attributes.insert(names::DOCUMENTS.into(), json!([document]));
+        made
+    });
+    it.room.record_durably(shows.to_vec(), WAIT).await.unwrap();
+    it.room.drain(WAIT).await.unwrap();
+    let Left { dir, .. } = died_with(&[span(6, &[])], &[span(7, &[])]);
+    drop(enter(&catalog, &it.clock, dir.path(), "another").await);
+    it.clock.advance(2 * MINUTE);
+    let subject = Subject::Document { knowledge: "notes".parse().unwrap(), document: "doc_abc".into() };
+    let asked = asked(&keeping, &admin, &subject).await;
+    waits_for(keeping.erase_with(asked.id, project(), &subject, &["doc_def".into()]).await, "another");
+    for span in &shows {
+        let read = read_whole(&it.room, &admin, span.trace).await.unwrap();
+        assert_eq!(read[0].attributes.get(names::FORGOTTEN), Some(&json!(true)), "{:?}", span.attributes);
     }
 }
 
