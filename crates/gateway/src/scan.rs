@@ -181,7 +181,9 @@ impl Scan {
         if is_last(kind) {
             self.complete(found);
         }
-        self.finished |= value(data, b"\"finish_reason\"").is_some_and(|reason| reason.starts_with(b"\""));
+        // Until there is a reason, some say that it is empty.
+        self.finished |=
+            value(data, b"\"finish_reason\"").is_some_and(|reason| reason.starts_with(b"\"") && reason.get(1) != Some(&b'"'));
         Ok(!(self.strip && usage.is_some() && has_no_choices(data)))
     }
 

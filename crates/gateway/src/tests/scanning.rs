@@ -93,6 +93,8 @@ fn a_stream_without_its_last_word_is_complete_if_its_answer_is() {
     assert_eq!(scan(Operation::Completions, false, &[bare.as_bytes()]).unwrap().0, format!("{bare}data: [DONE]\n\n"));
     let cut = &CHAT[..CHAT.find(": keep-alive").unwrap()];
     assert_eq!(scan(Operation::Chat, false, &[cut.as_bytes()]).unwrap_err().class, FaultClass::Reset);
+    let not_yet = bare.replace("\"stop\"", "\"\"");
+    assert_eq!(scan(Operation::Completions, false, &[not_yet.as_bytes()]).unwrap_err().class, FaultClass::Reset);
     let cut = MESSAGES.replace("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n", "");
     assert_eq!(scan(Operation::Messages, false, &[cut.as_bytes()]).unwrap_err().class, FaultClass::Reset);
 }
