@@ -168,6 +168,9 @@ fn sound(document: &ParsedDocument) {
         last = block.end;
         assert!(document.spoken(block.range()).len() <= block.range().len());
     }
+    for link in &document.links {
+        assert!(link.place.is_none_or(|(start, end)| whole(&(start..end))), "{link:?} in {} bytes", text.len());
+    }
 }
 
 /// Words are tokens.

@@ -30,6 +30,27 @@ export function dashboardRoutes({ json, page, problem, hex, traceIds }) {
     { name: "overview", description: "Traffic, latency, errors, tokens, spend and quality", built_in: true },
     { name: "desk", built_in: false, version: 2 },
   ];
+  /** Of a metric: in steps of two minutes at least, by regions, whatever the page tells apart. */
+  function orders(from, to, bucket) {
+    const width = Math.max(bucket, 120_000);
+    const starts = Array.from({ length: Math.ceil((to - from) / width) }, (_, i) => from + i * width);
+    return {
+      title: "Orders",
+      chart: "line",
+      unit: "count",
+      state: "data",
+      measures: ["rate"],
+      by: "region",
+      filter: "",
+      metric: { name: "shop.orders", form: { kind: "sum", unit: "{order}", temporality: "cumulative", monotonic: true } },
+      bucket_ms: width,
+      rows: ["eu", "us"].flatMap((region, at) =>
+        starts.map((ms) => ({ start: new Date(ms).toISOString(), keys: { region }, values: { rate: wave(ms, at) / 40 } })),
+      ),
+      more: false,
+    };
+  }
+
   const wave = (ms, by) => Math.max(0, Math.round(30 + 20 * Math.sin(ms / 1.3e7) + by * 9));
 
   function data(name, query) {
@@ -65,6 +86,7 @@ export function dashboardRoutes({ json, page, problem, hex, traceIds }) {
       panel("Spend", "bar", "dollars", ["cost"], "", (ms, at) => wave(ms, at) / 9_000),
       panel("Guardrails", "bar", "count", ["count", "errors"], "type = guardrail", null),
     ];
+    if (name === "desk") panels.push(orders(from, to, width));
     if (name === "desk")
       panels.push({
         ...panel("Broken", "table", "count", [], "", null),

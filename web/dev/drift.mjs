@@ -72,6 +72,7 @@ export function driftRoutes({ json, problem, traceIds }) {
       { words: ["password", "login"], before: 0.41, after: 0.35, grew: false, p: 0.08, traces: traceIds.slice(3, 5) },
       { words: [], before: 0.01, after: 0.015, grew: false, p: 1, traces: [] },
     ],
+    version: { number: 3, digest: "8f0c2a51d94e7b36", learnt_at: "2026-11-12T10:00:00Z", why: "release", next: "unlike" },
   };
   return [
     [

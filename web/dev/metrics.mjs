@@ -1,4 +1,4 @@
-// Metrics of the stand-in server, made up: counters that come in waves, distributions, a gauge, and a name that is sent in two ways.
+// Metrics of the stand-in server, made up: counters that come in waves, distributions, a gauge, and a name that is sent in several ways.
 
 const counter = (unit) => ({ kind: "sum", unit, temporality: "cumulative", monotonic: true });
 const histogram = (unit) => ({ kind: "histogram", unit, temporality: "cumulative" });
@@ -12,7 +12,7 @@ const METRICS = [
   {
     name: "shop.orders",
     form: counter("{order}"),
-    others: [gauge("1")],
+    others: [gauge("1"), gauge("")],
     services: ["shop-assistant"],
     size: 30,
     attributes: { region: Array.from({ length: 11 }, (_, i) => `region-${i + 1}`) },
@@ -36,7 +36,9 @@ export function metricRoutes({ json, page }) {
 
   function series(metric, u) {
     const { name, others = [], size, attributes } = metric;
-    const form = [metric.form, ...others].find((one) => !u.get("kind") || one.kind === u.get("kind"));
+    const asked = (one, key) => u.get(key) === null || String(one[key] ?? "") === u.get(key);
+    const form = [metric.form, ...others].find((one) => ["kind", "unit", "monotonic", "temporality"].every((key) => asked(one, key)));
+    if (!form) return nothing(name, u);
     const to = Date.parse(u.get("to") ?? "") || Date.now();
     const from = Date.parse(u.get("from") ?? "") || to - 86_400_000;
     const width = WIDTHS.find((ms) => (to - from) / ms <= 60) ?? WIDTHS.at(-1);
@@ -50,6 +52,7 @@ export function metricRoutes({ json, page }) {
       others: [metric.form, ...others].filter((one) => one !== form),
       from: new Date(from).toISOString(),
       to: new Date(to).toISOString(),
+      more_forms: 0,
       step_ms: width,
       ...(by ? { by } : {}),
       measures: MEASURES[form.kind],
@@ -65,6 +68,7 @@ export function metricRoutes({ json, page }) {
     name,
     form,
     ...(others ? { others } : {}),
+    more_forms: 0,
     services,
     more_services: false,
     series: Object.values(attributes).reduce((all, values) => all * values.length, 1),

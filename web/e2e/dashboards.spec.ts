@@ -136,6 +136,96 @@ test("a click on a line shows the spans of its value, and leads to traces of whi
   await expect.poll(() => behind.at(-1)).toBe("type = chat");
 });
 
+test("bars of several groups stand upon one another: the total and each part are read, and a part is opened from the keyboard", async ({ page }) => {
+  const [from, to] = ["2025-01-01T00:00:00.000Z", "2025-01-01T03:00:00.000Z"];
+  const whole = data(from, to);
+  const rows = whole.panels[0]!.rows.flatMap(({ start }, i) => [
+    { start, keys: { model: "large" }, values: { count: 60 } },
+    { start, keys: { model: "small" }, values: { count: 40 * i } },
+  ]);
+  const panel = { ...whole.panels[0]!, title: "Model calls", filter: "type = chat", by: "model", rows };
+  await page.route(DATA, (route) => route.fulfill({ json: { ...whole, panels: [panel] } }));
+  const behind: (string | null)[] = [];
+  await page.route(/\/api\/v1\/spans\?/, (route) => {
+    behind.push(new URL(route.request().url()).searchParams.get("filter"));
+    return route.fulfill({ json: { items: [], next: null } });
+  });
+  await page.goto(`/dashboards?by=model&from=${from}&to=${to}`);
+  const region = page.getByRole("region", { name: "Model calls" });
+  const chart = region.getByRole("slider");
+  await chart.focus();
+  await chart.press("End");
+  await expect(chart).toHaveAttribute("aria-valuetext", /large 60, small 80, total 140$/);
+  await chart.press("ArrowUp");
+  await expect(chart).toHaveAttribute("aria-valuetext", /: large 60, total 140$/);
+  await chart.press("ArrowUp");
+  await expect(chart).toHaveAttribute("aria-valuetext", /: small 80, total 140$/);
+  const tip = region.locator(".chart-tip");
+  await expect(tip).toBeVisible();
+  // As it stands: the lowest part last, and what it comes to beneath.
+  await expect(tip.locator("> span")).toHaveText(["small80", "large60", "total140"]);
+  await chart.press("Enter");
+  const dialog = page.getByRole("dialog", { name: /^Model calls/ });
+  await expect(dialog).toBeVisible();
+  await expect.poll(() => behind.at(-1)).toBe('(type = chat) and (model = "small")');
+  await page.keyboard.press("Escape");
+  await expect(dialog).toHaveCount(0);
+
+  // Within the upper part of the last bar a click means that part, although the lower one is nearer to the axis.
+  const plot = region.locator(".u-over");
+  const box = (await plot.boundingBox())!;
+  const at = (share: number) => ({ x: box.width * (5 / 6), y: box.height * (1 - share / 1.12) });
+  await plot.click({ position: at(100 / 140) });
+  await expect.poll(() => behind.at(-1)).toBe('(type = chat) and (model = "small")');
+  await page.keyboard.press("Escape");
+  await expect(dialog).toHaveCount(0);
+  await plot.click({ position: at(20 / 140) });
+  await expect.poll(() => behind.at(-1)).toBe('(type = chat) and (model = "large")');
+  await page.keyboard.press("Escape");
+
+  await region.getByText("As a table").click();
+  await expect(region.getByRole("columnheader").last()).toHaveText("total");
+  await expect(region.getByRole("row").nth(1).getByRole("cell").last()).toHaveText("140");
+});
+
+test("bars upon one another have the page's colours by day and by night, and none shines through another", async ({ page }) => {
+  const [from, to] = ["2025-01-01T00:00:00.000Z", "2025-01-01T03:00:00.000Z"];
+  const whole = data(from, to);
+  const rows = whole.panels[0]!.rows.flatMap(({ start }) => ["large", "small"].map((model) => ({ start, keys: { model }, values: { count: 50 } })));
+  await page.route(DATA, (route) => route.fulfill({ json: { ...whole, panels: [{ ...whole.panels[0]!, by: "model", rows }] } }));
+  const colors: string[][] = [];
+  for (const scheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme: scheme });
+    await page.goto(`/dashboards?by=model&from=${from}&to=${to}`);
+    const region = page.getByRole("region", { name: "Requests", exact: true });
+    await expect(region.locator("canvas")).toBeVisible();
+    // The middle of either half of the second bar, as it was painted, beside what the legend says.
+    const painted = () =>
+      region.locator("canvas").evaluate((canvas: HTMLCanvasElement) => {
+        const over = canvas.parentElement!.querySelector<HTMLElement>(".u-over")!;
+        const ratio = canvas.width / canvas.clientWidth;
+        const brush = canvas.getContext("2d", { willReadFrequently: true })!;
+        const x = (over.offsetLeft + over.clientWidth / 2) * ratio;
+        return [0.25, 0.75].map((share) => {
+          const y = (over.offsetTop + over.clientHeight * (1 - share / 1.12)) * ratio;
+          return [...brush.getImageData(Math.round(x), Math.round(y), 1, 1).data].join();
+        });
+      });
+    const legend = await region.locator(".chart-legend i").evaluateAll((marks) =>
+      marks.map((mark) => {
+        const brush = document.createElement("canvas").getContext("2d")!;
+        brush.fillStyle = getComputedStyle(mark).backgroundColor;
+        brush.fillRect(0, 0, 1, 1);
+        return [...brush.getImageData(0, 0, 1, 1).data].join();
+      }),
+    );
+    expect(legend).toHaveLength(2);
+    await expect.poll(painted).toEqual(legend);
+    colors.push(legend);
+  }
+  expect(colors[0]).not.toEqual(colors[1]);
+});
+
 test("a panel that is asked in SQL says that the filter does not reach it", async ({ page }) => {
   const whole = data("2025-01-01T00:00:00.000Z", "2025-01-01T03:00:00.000Z");
   const table = { columns: [{ name: "calls", type: "BIGINT" }], rows: [[412]], more: false };
@@ -148,6 +238,31 @@ test("a panel that is asked in SQL says that the filter does not reach it", asyn
   await page.getByLabel("Group by").selectOption("model");
   await expect(panel.getByText(/asked in SQL/)).toBeVisible();
   await expect(page.getByRole("region", { name: "Requests", exact: true }).getByText(/asked in SQL/)).toHaveCount(0);
+});
+
+test("a panel of a metric has its own groups and unit, says that the filter does not reach it, and leads to the metric", async ({ page }) => {
+  test.skip(real, "which dashboards and metrics there are is made up here");
+  const behind: string[] = [];
+  page.on("request", (request) => /\/api\/v1\/spans\?/.test(request.url()) && behind.push(request.url()));
+  await page.goto("/dashboards/desk?from=2026-01-01T00:00:00.000Z&to=2026-01-01T01:00:00.000Z");
+  const panel = page.getByRole("region", { name: "Orders", exact: true });
+  const chart = panel.getByRole("slider", { name: /^Orders, 30 points in time/ });
+  await chart.focus();
+  await chart.press("Home");
+  await expect(chart).toHaveAttribute("aria-valuetext", /eu \d.* order\/s/);
+  await expect(chart).toHaveAttribute("aria-valuetext", /us \d.* order\/s/);
+  await chart.press("Enter");
+  await expect(page.getByRole("dialog")).toHaveCount(0);
+  expect(behind).toEqual([]);
+  await panel.getByText("As a table").click();
+  await expect(panel.getByRole("columnheader")).toHaveText(["From", "eu", "us"]);
+  await expect(panel.getByText(/this is a metric/)).toHaveCount(0);
+  await page.getByLabel("Group by").selectOption("model");
+  await expect(panel.getByText(/this is a metric/)).toBeVisible();
+  await expect(panel.getByRole("columnheader")).toHaveText(["From", "eu", "us"]);
+  await panel.getByRole("link", { name: "Look at the metric" }).click();
+  await expect(page).toHaveURL(/\/observe\/metrics\/shop\.orders\?.*by=region/);
+  await expect(page.getByRole("heading", { level: 1, name: "shop.orders" })).toBeVisible();
 });
 
 test("a panel that failed says why, and the others are there", async ({ page }) => {

@@ -53,6 +53,8 @@ test("topics that grew are named and lead to examples, and where there are none 
   await expect(grew).toContainText("6%");
   await expect(grew).toContainText("19%");
   await expect(asked.getByRole("row", { name: /password, login/ }).getByText("grew")).toHaveCount(0);
+  // Which topics these are, and that others are about to take their place.
+  await expect(asked).toContainText(/Topics 3 8f0c2a51, learnt .*: a new release came\. Others are being made: too much was unlike/);
   await expect(page.getByRole("region", { name: "Answered about" })).toContainText("no topics were made yet");
   await grew.getByRole("link").first().click();
   await expect(page).toHaveURL(/\/traces\/[0-9a-f]{32}/);

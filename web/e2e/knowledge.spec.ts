@@ -114,3 +114,20 @@ test("a search without hits says so", async ({ page, request }) => {
   await page.goto(`/knowledge/${knowledge}/search?mode=text&q=zzqxjkvw`);
   await expect(page.getByText("Nothing found")).toBeVisible();
 });
+
+test("a search says that the documents were not all read, and not that they say nothing", async ({ page, request }) => {
+  const { knowledge } = await subject(request);
+  const there = `/knowledge/${knowledge}/search?mode=text&q=zzqxjkvw`;
+  const unread = { knowledge, state: "under_way", documents: { read: 3, found: 40 } };
+  await page.route("**/api/v1/knowledge/*/search", async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, json: { ...((await response.json()) as object), unread } });
+  });
+  await page.goto(there);
+  await expect(page.locator(".unread-note")).toHaveText(`The documents of ${knowledge} are still being read, 3 of 40 so far.`);
+  await expect(page.getByText("Nothing that was read so far")).toBeVisible();
+  await page.unroute("**/api/v1/knowledge/*/search");
+  await page.reload();
+  await expect(page.getByText("Nothing in this knowledge")).toBeVisible();
+  await expect(page.locator(".unread-note")).toHaveCount(0);
+});

@@ -10,7 +10,7 @@ test("metrics are listed with what they are and who sends them, found by name an
   await page.goto("/observe/metrics");
   await expect(page.getByRole("heading", { level: 1, name: "Metrics" })).toBeVisible();
   const orders = page.getByRole("row", { name: /shop\.orders/ });
-  await expect(orders).toContainText("counter +1");
+  await expect(orders).toContainText("counter +2");
   await expect(orders).toContainText("shop-assistant");
   await expect(orders).toContainText("30 order");
   await page.keyboard.press("/");
@@ -62,8 +62,10 @@ test("what is told apart, the time and the measure are asked of the server and s
   await page.reload();
   await expect(page.getByLabel("Split by")).toHaveValue("region");
   await expect(page.getByRole("radio", { name: "increase" })).toBeChecked();
-  await page.getByLabel("Sent as").selectOption({ label: "gauge" });
+  await page.getByLabel("Sent as").selectOption({ label: "gauge, no unit" });
   await expect.poll(() => asked.at(-1)?.searchParams.get("kind")).toBe("gauge");
+  // That there is none is asked about, beside the same in `1`.
+  expect(asked.at(-1)?.searchParams.get("unit")).toBe("");
   await expect(page.getByRole("radio", { name: "mean" })).toBeChecked();
 });
 

@@ -134,6 +134,33 @@ test("an app that finds nothing relevant says that nothing was guessed", async (
   await expect(page.getByRole("complementary", { name: "Sources" })).toContainText("Nothing in the documents was close enough");
 });
 
+test("an answer says that the documents were not all read, and not that they say nothing", async ({ page, request }) => {
+  const { app } = await subject(request);
+  const text = "The documents of `mill` are still being read (3 of 40 so far), and nothing that was read yet answers this.";
+  const unread = [
+    { knowledge: "mill", state: "under_way", documents: { read: 3, found: 40 } },
+    { knowledge: "barn", state: "broken_off", code: "model-not-installed" },
+    { knowledge: "well", state: "not_begun" },
+    { knowledge: "yard", state: "source_unread", sources: ["wiki"], code: "source-unreachable" },
+  ];
+  const outcome = { trace_id: "0af7651916cd43dd8448eb211c80319c", abstained: true, unread, sources: [], citations: [], unsupported: [] };
+  await answerWith(page, [
+    { choices: [{ index: 0, delta: { content: text }, finish_reason: null }] },
+    { choices: [{ index: 0, delta: {}, finish_reason: "stop" }], mainspring: outcome },
+  ]);
+  await ask(page, app, "anything");
+  const notes = page.locator(".answer .unread-note");
+  await expect(notes).toHaveText([
+    "The documents of mill are still being read, 3 of 40 so far.",
+    "The documents of barn were not read to the end (model-not-installed).",
+    "The documents of well have not been read yet.",
+    "The source wiki of yard has not been read since it was added or changed (source-unreachable).",
+  ]);
+  await expect(notes.first().getByRole("link", { name: "mill" })).toHaveAttribute("href", "/knowledge/mill");
+  await expect(page.locator(".answer")).not.toContainText("Nothing relevant was found");
+  await expect(page.getByRole("complementary", { name: "Sources" })).toContainText("Nothing that was read so far");
+});
+
 test("HTML and script links in an answer stay text", async ({ page, request }) => {
   const { app } = await subject(request);
   const text =

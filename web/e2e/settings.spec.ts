@@ -87,3 +87,28 @@ test("models say what they are and where they stand", async ({ page }) => {
   await page.goto("/settings/models");
   await expect(page.getByRole("row").nth(1)).toContainText(/chat|embed|rerank/);
 });
+
+test("an erasure says what it is at and how far, and when it is done what went", async ({ page }) => {
+  const erasure = { kind: "document", fingerprint: "ab".repeat(32), asked_by: "prn_1", asked_at: new Date().toISOString(), points: 0 };
+  const running = {
+    ...erasure,
+    id: "ers_2",
+    subject: "handbook/doc_1",
+    state: "running",
+    spans: 0,
+    bytes: 0,
+    values: 0,
+    step: "looking",
+    looked: 0.42,
+  };
+  const done = { ...erasure, id: "ers_1", state: "done", ended_at: new Date().toISOString(), spans: 12, bytes: 4_000_000, values: 3 };
+  await page.route("**/api/v1/retention", (route) => route.fulfill({ json: { items: [] } }));
+  await page.route(/\/api\/v1\/erasures/, (route) => route.fulfill({ json: { items: [running, done], next: null } }));
+  await page.goto("/settings/keeping");
+  const first = page.getByRole("row", { name: /handbook\/doc_1/ });
+  await expect(first).toContainText("Looks for whose rows are: 42% of the time");
+  const second = page.getByRole("row", { name: /ers_1/ });
+  await expect(second).toContainText("done");
+  await expect(second).toContainText("3 large values");
+  await expect(second).not.toContainText("of the time");
+});

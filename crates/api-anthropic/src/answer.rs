@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::error::{Answer, AnthropicError};
 
-const TRACE: HeaderName = HeaderName::from_static("x-mainspring-trace-id");
+pub(crate) const TRACE: HeaderName = HeaderName::from_static("x-mainspring-trace-id");
 
 /// An answer as its client reads it. `request` is the request's id.
 pub(crate) fn response(

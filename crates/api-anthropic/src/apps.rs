@@ -40,10 +40,10 @@ pub(crate) async fn answer(
     let mut question = question(call, target)?;
     asked.tell(&mut question);
     let told = question.told.clone();
-    let refused = |fault: ChainFault| AnthropicError::of(&fault).telling(&told);
     let trace = asked.trace(state);
     let id = format!("msg_{}", &RequestId::new(state.clock.now()).to_string()[4..]);
     let id_of_trace = trace.trace;
+    let refused = |fault: ChainFault| AnthropicError::of(&fault).telling(&told).in_trace(id_of_trace);
     if streamed {
         let stream = state.chains.stream(&asked.actor, question, &trace, budget).await.map_err(refused)?;
         let events = events(stream, Event::Began { id, model }, asked.tag.clone(), told.clone());
@@ -110,7 +110,7 @@ pub(crate) fn events(
             let events = match event {
                 Some(Ok(event)) => pieces(&mut writer, event, &told),
                 Some(Err(fault)) => {
-                    yield SseEvent::named("error", AnthropicError::of(&fault).on(request).body().to_string());
+                    yield SseEvent::named("error", AnthropicError::of(&fault).ending(&told).on(request).body().to_string());
                     return;
                 }
                 None => written(&mut writer, Event::Ping, None),
@@ -129,6 +129,7 @@ fn pieces(writer: &mut Writer, event: AnswerEvent, told: &Told) -> Vec<SseEvent>
             written(writer, Event::Finished { choice: 0, finish: end(finish), stop_sequence: None }, None)
         }
         AnswerEvent::Done { usage, outcomes } => {
+            told.ending().completes();
             let cost = told.facts().cost;
             let known = outcomes.first().map(|outcome| with_cost(json!(outcome), cost));
             let mut events = written(writer, Event::Usage(tokens(usage)), None);

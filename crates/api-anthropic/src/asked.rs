@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use mainspring_gateway::{Caller, GatewayFault, Peeked, Reading, Request};
 use mainspring_kernel::Actor;
-use mainspring_llm::{Budget, SpanContext, exchange::Dialect};
+use mainspring_llm::{Budget, SpanContext, Told, exchange::Dialect};
 use mainspring_providers::{Operation, anthropic, peek};
 use mainspring_web_kit::{Caller as Known, RequestTag, Wishes, may_name, read_body};
 
@@ -89,6 +89,7 @@ impl Asked {
                 key: self.actor.key,
                 user: self.peeked.user.clone(),
                 app: None,
+                line_of: None,
             },
             version: None,
             labels: self.actor.labels.clone(),
@@ -102,6 +103,7 @@ impl Asked {
             cache: self.cache(),
             budget,
             batch: false,
+            told: Told::default(),
         }
     }
 }

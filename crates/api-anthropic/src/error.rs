@@ -5,10 +5,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use mainspring_gateway::GatewayFault;
 use mainspring_kernel::{Fault, FaultKind};
-use mainspring_llm::Told;
+use mainspring_llm::{Told, TraceId};
 use mainspring_providers::{FaultClass, UpstreamFault};
 use mainspring_web_kit::{Problem, told_headers};
 use serde_json::{Value, json};
+
+use crate::answer::TRACE;
 
 /// Clients wait for it to be over before they ask again; HTTP has no word for it.
 const OVERLOADED: u16 = 529;
@@ -29,7 +31,11 @@ pub(crate) struct AnthropicError {
 pub(crate) type Answer<T> = Result<T, AnthropicError>;
 
 impl From<Problem> for AnthropicError {
-    fn from(problem: Problem) -> Self {
+    fn from(mut problem: Problem) -> Self {
+        // Clients of this API ask again at any status from 500 on, and would hear the same again.
+        if problem.code == "model-unsupported" {
+            problem.status = StatusCode::BAD_REQUEST;
+        }
         Self { problem, headers: Box::default(), said: None, request: None }
     }
 }
@@ -69,6 +75,20 @@ impl AnthropicError {
     /// With what is told of the call that was refused.
     pub(crate) fn telling(mut self, told: &Told) -> Self {
         self.headers.extend(told_headers(told));
+        self
+    }
+
+    /// As the end of a stream.
+    pub(crate) fn ending(self, told: &Told) -> Self {
+        told.ending().breaks(self.problem.code);
+        self
+    }
+
+    /// With the trace that tells the rest.
+    pub(crate) fn in_trace(mut self, trace: TraceId) -> Self {
+        if let Ok(value) = HeaderValue::from_str(&trace.to_string()) {
+            self.headers.insert(TRACE, value);
+        }
         self
     }
 

@@ -7,6 +7,7 @@ use axum::{
 use mainspring_chains::{Answerer, Target};
 use mainspring_gateway::{CacheOutcome, GatewayFault};
 use mainspring_providers::Operation;
+use mainspring_web_kit::with_told;
 
 use crate::{
     Anthropic, answer, apps,
@@ -41,11 +42,14 @@ async fn answered(state: &Anthropic, asked: &Asked, operation: Operation) -> Ans
         let id = trace.trace;
         let mut request = asked.request(operation, trace, budget);
         request.peeked.model.clone_from(&called);
-        let answered = state.gateway.call(request).await?;
+        let told = request.told.clone();
+        let answered = state.gateway.call(request).await;
+        let answered = answered.map_err(|fault| AnthropicError::from(fault).telling(&told))?;
         if answered.cache == CacheOutcome::Off {
             asked.wishes.not_kept();
         }
-        return answer::response(answered, (operation, asked.peeked.model.as_str()), id, asked.tag.as_deref());
+        let response = answer::response(answered, (operation, asked.peeked.model.as_str()), id, asked.tag.as_deref())?;
+        return Ok(with_told(response, &told));
     }
     let Ok(target) = model.parse::<Target>() else { return Err(state.gateway.unknown(project, model).into()) };
     let said = target.kind.is_some();

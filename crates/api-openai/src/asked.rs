@@ -4,8 +4,8 @@ use axum::extract::{FromRequest, FromRequestParts, Request as Incoming};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header::HOST};
 use mainspring_gateway::{Caller, Peeked, Read, Request};
-use mainspring_kernel::Actor;
-use mainspring_llm::{Budget, SpanContext, exchange::Dialect};
+use mainspring_kernel::{Actor, id::BatchId};
+use mainspring_llm::{Budget, SpanContext, Told, exchange::Dialect};
 use mainspring_providers::{
     Operation,
     peek::{self, PeekFault},
@@ -28,8 +28,10 @@ pub(crate) struct Asked {
     pub(crate) actor: Actor,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    /// A line of a batch.
+    /// Priced as calls in a batch are.
     pub(crate) batch: bool,
+    /// The batch of which it is a line.
+    pub(crate) line_of: Option<BatchId>,
     /// In the headers of other gateways.
     pub(crate) wishes: Wishes,
     pub(crate) peeked: Result<Peeked, PeekFault>,
@@ -64,12 +66,12 @@ impl Asked {
         if let Some(model) = peeked.as_ref().ok().map(|peeked| peeked.model.as_str()).filter(|model| !model.is_empty()) {
             may_name(&actor, model)?;
         }
-        Ok(Self { actor, headers, body, batch: false, wishes: Wishes::default(), peeked })
+        Ok(Self { actor, headers, body, batch: false, line_of: None, wishes: Wishes::default(), peeked })
     }
 
-    /// Nobody waits for the answer.
-    pub(crate) fn in_batch(self, batch: bool) -> Self {
-        Self { batch, ..self }
+    /// Nobody waits for the answer: it is a line of a batch, which may be priced so.
+    pub(crate) fn in_batch(self, line_of: BatchId, batch: bool) -> Self {
+        Self { batch, line_of: Some(line_of), ..self }
     }
 
     /// The model the client names; empty where the body does not say or cannot be read.
@@ -123,12 +125,14 @@ impl Asked {
             cache: self.cache(),
             budget,
             batch: self.batch,
+            told: Told::default(),
         })
     }
 
     /// On whose behalf a call is made.
     pub(crate) fn caller(&self, user: Option<String>) -> Caller {
-        Caller { project: self.actor.project, principal: self.actor.principal, key: self.actor.key, user, app: None }
+        let Actor { project, principal, key, .. } = self.actor;
+        Caller { project, principal, key, user, app: None, line_of: self.line_of }
     }
 
     pub(crate) fn include_usage(&self) -> bool {

@@ -21,6 +21,9 @@ use crate::{
     routed,
 };
 
+/// Where clients are told their trace.
+pub(crate) const TRACE: HeaderName = HeaderName::from_static("x-mainspring-trace-id");
+
 pub(crate) async fn complete(State(state): State<Surface>, asked: Asked) -> Answer<Response> {
     let asked = asked.aimed(&state).await?;
     if state.routes(&asked).await? {
@@ -41,10 +44,10 @@ async fn answered_here(state: &OpenAi, asked: &Asked) -> Answer<Response> {
     let mut question = body.question()?;
     asked.tell(&mut question);
     let told = question.told.clone();
-    let refused = |fault: ChainFault| OpenAiError::of(&fault).telling(&told);
     let refuse = question.overrides.json.is_some();
     let trace = asked.trace(state);
     let id = trace.trace;
+    let refused = |fault: ChainFault| OpenAiError::of_answer(&fault).telling(&told).in_trace(id);
     if streamed {
         let stream = state.chains.stream(actor, question, &trace, asked.budget(state)).await.map_err(refused)?;
         let response = Sse(events(stream, envelope, include_usage, refuse, told.clone())).kept_alive();
@@ -59,7 +62,7 @@ async fn answered_here(state: &OpenAi, asked: &Asked) -> Answer<Response> {
 /// The trace id in a header too: it is there before the first byte of a stream.
 pub(crate) fn with_trace(mut response: Response, trace: TraceId) -> Response {
     if let Ok(value) = HeaderValue::from_str(&trace.to_string()) {
-        response.headers_mut().insert(HeaderName::from_static("x-mainspring-trace-id"), value);
+        response.headers_mut().insert(TRACE, value);
     }
     response
 }
@@ -103,12 +106,13 @@ pub(crate) fn events(
                     if include_usage {
                         yield SseEvent::data(envelope.usage(usage).to_string());
                     }
+                    told.ending().completes();
                     yield SseEvent::data("[DONE]").costing(cost);
                     return;
                 }
                 Err(fault) => {
                     // The status line has gone out; OpenAI's clients read an `error` event as a failure.
-                    yield SseEvent::data(OpenAiError::of(&fault).body().to_string());
+                    yield SseEvent::data(OpenAiError::of_answer(&fault).ending(&told).body().to_string());
                     return;
                 }
             }

@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::header;
-use mainspring_providers::Operation;
+use mainspring_providers::{Operation, openai};
 use mainspring_web_kit::Problem;
 use serde_json::{Map, Value, json};
 
@@ -45,7 +45,7 @@ async fn written(response: Response) -> Answer<Response> {
 /// Cohere's own answer stays as it is.
 fn whole(mut said: Map<String, Value>, trace: &str) -> Option<Value> {
     // Voyage calls them `data`.
-    let results = said.shift_remove("results").or_else(|| said.shift_remove("data"))?;
+    let results = said.shift_remove(openai::rerank::named(&said)?)?;
     let mut whole = Map::new();
     whole.insert("id".to_owned(), said.shift_remove("id").unwrap_or_else(|| trace.into()));
     whole.insert("results".to_owned(), results);

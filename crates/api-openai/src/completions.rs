@@ -198,7 +198,11 @@ async fn answered_here(state: &OpenAi, given: &Given) -> Answer<Response> {
         Some(model) => pieces::raw(raw(given.budget(state), model, asked, traces)).boxed(),
         None => through_chain(state, given, asked, (traces, &told)),
     };
-    let refused = |error: OpenAiError| error.telling(&told);
+    // Of several the call that failed tells its own.
+    let refused = |error: OpenAiError| match first_trace {
+        Some(id) => error.in_trace(id).telling(&told),
+        None => error.telling(&told),
+    };
     let response = if streamed {
         // What fails before the first text fails with a status.
         let first = pieces.next().await.transpose().map_err(refused)?;

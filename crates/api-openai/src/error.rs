@@ -8,12 +8,15 @@ use axum::{
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
+use mainspring_chains::ChainFault;
 use mainspring_gateway::GatewayFault;
 use mainspring_kernel::{Fault, FaultKind};
-use mainspring_llm::{ModelFault, Told};
+use mainspring_llm::{ModelFault, Told, TraceId};
 use mainspring_providers::{FaultClass, UpstreamFault, peek::PeekFault};
 use mainspring_web_kit::{Caller, Problem, told_headers};
 use serde_json::{Value, json};
+
+use crate::chat::TRACE;
 
 #[derive(Debug)]
 pub(crate) struct OpenAiError {
@@ -38,7 +41,11 @@ enum Reader {
 pub(crate) type Answer<T> = Result<T, OpenAiError>;
 
 impl From<Problem> for OpenAiError {
-    fn from(problem: Problem) -> Self {
+    fn from(mut problem: Problem) -> Self {
+        // Clients of this API ask again at any status from 500 on, and would hear the same again.
+        if problem.code == "model-unsupported" {
+            problem.status = StatusCode::BAD_REQUEST;
+        }
         Self { problem, param: None, headers: Box::default(), said: None, reader: Reader::OpenAi }
     }
 }
@@ -49,7 +56,7 @@ impl From<GatewayFault> for OpenAiError {
             GatewayFault::BadRequest { parameter, reason } if !parameter.is_empty() => {
                 Self::param(parameter.clone(), reason.clone())
             }
-            GatewayFault::Local(ModelFault::InvalidParameter { parameter, reason }) => Self::param(*parameter, reason.clone()),
+            GatewayFault::Local(fault) => Self::of_model(fault),
             fault => Self::of(fault),
         };
         error.headers.extend(fault.headers().cloned().unwrap_or_default());
@@ -63,6 +70,22 @@ impl From<GatewayFault> for OpenAiError {
 impl OpenAiError {
     pub(crate) fn of(fault: &dyn Fault) -> Self {
         Self::from(Problem::of(fault))
+    }
+
+    /// What kept an app, a prompt or a model of this process from answering.
+    pub(crate) fn of_answer(fault: &ChainFault) -> Self {
+        match fault {
+            ChainFault::Model(fault) => Self::of_model(fault),
+            fault => Self::of(fault),
+        }
+    }
+
+    fn of_model(fault: &ModelFault) -> Self {
+        match fault {
+            ModelFault::InvalidParameter { parameter, reason } => Self::param(*parameter, reason.clone()),
+            ModelFault::UnkeptSchema { .. } => Self::of_parameter(fault, "response_format"),
+            fault => Self::of(fault),
+        }
     }
 
     pub(crate) fn param(param: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
@@ -98,6 +121,20 @@ impl OpenAiError {
     /// With what is told of the call that was refused.
     pub(crate) fn telling(mut self, told: &Told) -> Self {
         self.headers.extend(told_headers(told));
+        self
+    }
+
+    /// As the end of a stream.
+    pub(crate) fn ending(self, told: &Told) -> Self {
+        told.ending().breaks(self.problem.code);
+        self
+    }
+
+    /// With the trace that tells the rest.
+    pub(crate) fn in_trace(mut self, trace: TraceId) -> Self {
+        if let Ok(value) = HeaderValue::from_str(&trace.to_string()) {
+            self.headers.insert(TRACE, value);
+        }
         self
     }
 

@@ -53,12 +53,14 @@ async fn about(about: About, (State(state), Path(id), RawQuery(query)): Meant, a
         trace,
         budget: asked.budget(&state.openai),
     };
-    let answer = Box::pin(gateway.about(request, &maker)).await?;
+    let answer = Box::pin(gateway.about(request, &maker)).await;
+    let answer = answer.map_err(|fault| OpenAiError::from(fault).in_trace(id_of_trace))?;
     let mut response = match answer.body {
         KeptBody::Whole(bytes) => routed::json_bytes(bytes),
         KeptBody::Events(events) => routed::stream_bytes(events, Operation::Responses, Spent::default()),
     };
     *response.status_mut() = answer.status;
+    response.extensions_mut().insert(answer.ending);
     let headers = response.headers_mut();
     headers.extend(answer.headers);
     for (name, value) in [("x-mainspring-provider", &maker.provider), ("x-mainspring-model", &maker.target)] {

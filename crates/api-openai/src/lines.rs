@@ -12,7 +12,10 @@ use axum::{
 use bytes::Bytes;
 use http::HeaderMap;
 use mainspring_batches::{Again, Answers, Endpoint, LineReply};
-use mainspring_kernel::{Actor, id::RequestId};
+use mainspring_kernel::{
+    Actor,
+    id::{BatchId, RequestId},
+};
 use mainspring_web_kit::{Problem, Wishes};
 
 use crate::{OpenAi, Surface, asked::Asked, chat, completions, embeddings, error::Answer, passed, responses};
@@ -36,9 +39,9 @@ impl Lines {
         Self { surface: Surface { openai }, at_batch_prices }
     }
 
-    async fn answered(&self, actor: &Actor, endpoint: Endpoint, body: Bytes) -> Answer<Response> {
+    async fn answered(&self, actor: &Actor, (batch, endpoint): (BatchId, Endpoint), body: Bytes) -> Answer<Response> {
         let asked = Asked::of(actor.clone(), HeaderMap::new(), body)?;
-        let asked = asked.wishing(Wishes::default()).in_batch(self.at_batch_prices);
+        let asked = asked.wishing(Wishes::default()).in_batch(batch, self.at_batch_prices);
         let state = State(self.surface.clone());
         match endpoint {
             Endpoint::Chat => chat::complete(state, asked).await,
@@ -53,8 +56,8 @@ impl Lines {
 
 #[async_trait]
 impl Answers for Lines {
-    async fn answer(&self, actor: &Actor, endpoint: Endpoint, body: Bytes) -> LineReply {
-        let answered = Box::pin(self.answered(actor, endpoint, body)).await;
+    async fn answer(&self, actor: &Actor, of: (BatchId, Endpoint), body: Bytes) -> LineReply {
+        let answered = Box::pin(self.answered(actor, of, body)).await;
         let response = answered.unwrap_or_else(IntoResponse::into_response);
         let (status, again) = (response.status().as_u16(), again(&response));
         let trace = response.headers().get("x-mainspring-trace-id").and_then(|id| id.to_str().ok()).map(str::to_owned);

@@ -59,6 +59,7 @@ mod tests {
             start: 3,
             end: 9,
             text: "passage".into(),
+            table_head: None,
             scores: mainspring_llm::HitScores::default(),
             cited: true,
         };

@@ -105,7 +105,7 @@ pub(crate) fn raw(raw: Raw) -> impl Stream<Item = Answer<Piece>> + Send {
                             close(span, &whole, usage);
                         }
                         yield Ok(Piece::Finished { index, finish, known: json!({"trace_id": trace.trace.to_string()}) });
-                        yield Ok(Piece::Used(usage));
+                        yield Ok(Piece::Used(if index % raw.n == 0 { usage } else { usage.of_alternative() }));
                         break;
                     }
                     Err(fault) => {
@@ -132,14 +132,14 @@ pub(crate) fn chain(
         for (question, trace) in questions {
             let n = question.n;
             let prompt = question.messages.last().map(|message| message.content.clone()).unwrap_or_default();
-            let mut stream = chains.stream(&actor, question, &trace, budget).await.map_err(|fault| OpenAiError::of(&fault))?;
+            let mut stream = chains.stream(&actor, question, &trace, budget).await.map_err(|fault| OpenAiError::of_answer(&fault))?;
             yield Piece::Begun;
             for index in (first..first + n).filter(|_| echo) {
                 yield Piece::Text { index, text: prompt.clone(), logprobs: Vec::new() };
             }
             let mut finished = Vec::new();
             while let Some(event) = stream.next().await {
-                match event.map_err(|fault| OpenAiError::of(&fault))? {
+                match event.map_err(|fault| OpenAiError::of_answer(&fault))? {
                     AnswerEvent::Sources { .. } => {}
                     AnswerEvent::Text { index, text, logprobs } => yield Piece::Text { index: first + index, text, logprobs },
                     AnswerEvent::Finished { finish, .. } => finished.push(finish),
@@ -220,7 +220,7 @@ pub(crate) fn events(
                 }
                 Ok(Piece::Used(used)) => add(&mut usage, used),
                 Err(error) => {
-                    yield SseEvent::data(error.body().to_string());
+                    yield SseEvent::data(error.ending(&told).body().to_string());
                     return;
                 }
             }
@@ -228,6 +228,7 @@ pub(crate) fn events(
         if include_usage {
             yield event(Vec::new(), Some(usage));
         }
+        told.ending().completes();
         yield SseEvent::data("[DONE]").costing(told.facts().cost);
     }
 }

@@ -73,10 +73,10 @@ async fn answered_here(state: &OpenAi, asked: &Asked) -> Answer<Response> {
     let mut question = question(call)?;
     asked.tell(&mut question);
     let told = question.told.clone();
-    let refused = |fault: ChainFault| OpenAiError::of(&fault).telling(&told);
     let refuse = question.overrides.json.is_some();
     let trace = asked.trace(state);
     let id_of_trace = trace.trace;
+    let refused = |fault: ChainFault| OpenAiError::of_answer(&fault).telling(&told).in_trace(id_of_trace);
     let now = state.clock.now();
     let id = format!("resp_{}", &RequestId::new(now).to_string()[4..]);
     if streamed {
@@ -153,11 +153,12 @@ pub(crate) fn events(
                     Vec::new()
                 }
                 Ok(AnswerEvent::Done { usage, outcomes }) => {
+                    told.ending().completes();
                     done(&mut writer, (finished, usage), (outcomes.first(), told.facts().cost), &page)
                 }
                 Ok(AnswerEvent::Text { .. } | AnswerEvent::Finished { .. }) => Vec::new(),
                 Err(fault) => {
-                    let error = OpenAiError::of(&fault);
+                    let error = OpenAiError::of_answer(&fault).ending(&told);
                     for event in writer.fail(error.code(), &error.message()) {
                         yield SseEvent::named(event.event, event.data);
                     }

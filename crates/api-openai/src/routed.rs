@@ -17,7 +17,7 @@ use mainspring_providers::{
         responses::{self, CustomTools},
     },
 };
-use mainspring_web_kit::{Sse, SseEvent, comment, costing, event_stream};
+use mainspring_web_kit::{Sse, SseEvent, comment, costing, event_stream, with_told};
 use serde_json::{Value, json};
 
 use crate::{
@@ -74,11 +74,14 @@ pub(crate) async fn answer(state: &Surface, asked: &Asked, operation: Operation)
         created: state.openai.clock.now().as_seconds(),
         body: asked.body.clone(),
     };
-    let answered = Box::pin(state.openai.gateway.call(request)).await?;
+    let told = request.told.clone();
+    let answered = Box::pin(state.openai.gateway.call(request)).await;
+    let answered = answered.map_err(|fault| OpenAiError::from(fault).telling(&told))?;
     if answered.cache == CacheOutcome::Off {
         asked.wishes.not_kept();
     }
-    Ok(with_trace(response(answered, &wanted)?, id))
+    let response = response(answered, &wanted).map_err(|error| error.in_trace(id))?;
+    Ok(with_trace(with_told(response, &told), id))
 }
 
 pub(crate) fn response(mut answered: Answered, wanted: &Wanted) -> Answer<Response> {

@@ -16,7 +16,7 @@ use futures::{StreamExt, executor::block_on};
 use mainspring_chains::{Alternative, AnswerEvent, AnswerStream, Outcome, citations::Unsupported};
 use mainspring_kernel::{FrozenClock, Timestamp};
 use mainspring_llm::{
-    FinishReason, SpanId, Told, TraceId, Usage,
+    End, FinishReason, SpanId, Told, TraceId, Usage,
     chat::{ResponseFormat, Speaker, TokenLogprob},
 };
 use mainspring_web_kit::{SseEvent, parse_body};
@@ -275,10 +275,12 @@ fn several_completions_are_the_same_whole_and_streamed() {
 #[test]
 fn a_stream_that_breaks_off_ends_with_an_error_and_nothing_more() {
     let broken = vec![Ok(Piece::Begun), Err(OpenAiError::unsupported("x"))];
-    let stream = pieces::events(futures::stream::iter(broken).boxed(), envelope(), true, Told::default());
+    let told = Told::default();
+    let stream = pieces::events(futures::stream::iter(broken).boxed(), envelope(), true, told.clone());
     let data: Vec<String> = block_on(stream.map(|event| event.data.clone()).collect());
     assert_eq!(data.len(), 1, "{data:?}");
     assert!(data[0].contains("openai-unsupported-parameter"), "{data:?}");
+    assert_eq!(told.ending().told(), Some(End::Broken("openai-unsupported-parameter")), "the log is told");
 }
 
 #[test]

@@ -77,7 +77,7 @@ impl Asked {
         let Wished { user, session, .. } = self.wishes.wished();
         question.user = user.clone().or(question.user.take());
         question.session = question.session.take().or_else(|| session.clone());
-        question.batch = self.batch;
+        (question.batch, question.line_of) = (self.batch, self.line_of);
         self.wishes.not_kept();
     }
 

@@ -143,7 +143,11 @@ impl Making<'_> {
     }
 
     /// A point without its numbers.
-    fn point(&self, said: Said, kind: PointKind, temporality: Option<Temporality>) -> Result<MetricPoint, &'static str> {
+    fn point(
+        &self,
+        said: Said,
+        (kind, temporality, monotonic): (PointKind, Option<Temporality>, bool),
+    ) -> Result<MetricPoint, &'static str> {
         if self.name.is_empty() {
             return Err("a metric has no name");
         }
@@ -163,7 +167,13 @@ impl Making<'_> {
             .and(kind.as_str().as_bytes())
             .and_all(&attributes)
             .finish();
-        let point = Name::of("point").and(&series).and(&said.time.to_le_bytes()).and(&said.start.to_le_bytes()).finish();
+        let point = Name::of("point").and(&series).and(&said.time.to_le_bytes()).and(&said.start.to_le_bytes());
+        // What is usual has the name that it had before the others had one of their own.
+        let point = match way(kind, temporality, monotonic) {
+            None => point,
+            Some(way) => point.and(way.as_bytes()),
+        };
+        let point = point.finish();
         Ok(MetricPoint {
             project: self.project,
             point: hex::encode(&point[..16]),
@@ -174,7 +184,7 @@ impl Making<'_> {
             unit: self.unit.to_owned(),
             kind,
             temporality,
-            monotonic: false,
+            monotonic,
             attributes,
             value: None,
             count: None,
@@ -198,14 +208,14 @@ impl Making<'_> {
             #[expect(clippy::cast_precision_loss, reason = "metrics are kept as floats")]
             number_data_point::Value::AsInt(number) => number as f64,
         };
-        let point = self.point(Said { attributes, start, time, flags }, kind, temporality)?;
-        Ok(MetricPoint { value: Some(value), monotonic, ..point })
+        let point = self.point(Said { attributes, start, time, flags }, (kind, temporality, monotonic))?;
+        Ok(MetricPoint { value: Some(value), ..point })
     }
 
     fn histogram(&self, point: HistogramDataPoint, temporality: Option<Temporality>) -> Result<MetricPoint, &'static str> {
         let HistogramDataPoint { attributes, start_time_unix_nano: start, time_unix_nano: time, flags, .. } = point;
         let buckets = json!({"bounds": numbers(&point.explicit_bounds), "counts": point.bucket_counts});
-        let made = self.point(Said { attributes, start, time, flags }, PointKind::Histogram, temporality)?;
+        let made = self.point(Said { attributes, start, time, flags }, (PointKind::Histogram, temporality, false))?;
         let buckets = (!point.bucket_counts.is_empty()).then_some(buckets);
         Ok(MetricPoint { count: Some(point.count), sum: point.sum, min: point.min, max: point.max, buckets, ..made })
     }
@@ -223,7 +233,7 @@ impl Making<'_> {
             "scale": point.scale, "zero_count": point.zero_count, "zero_threshold": number(point.zero_threshold),
             "positive": side(point.positive), "negative": side(point.negative),
         });
-        let made = self.point(Said { attributes, start, time, flags }, PointKind::ExponentialHistogram, temporality)?;
+        let made = self.point(Said { attributes, start, time, flags }, (PointKind::ExponentialHistogram, temporality, false))?;
         let buckets = Some(buckets);
         Ok(MetricPoint { count: Some(point.count), sum: point.sum, min: point.min, max: point.max, buckets, ..made })
     }
@@ -240,8 +250,23 @@ impl Making<'_> {
         } = point;
         let quantiles: Vec<Value> =
             quantile_values.iter().map(|at| json!({"quantile": number(at.quantile), "value": number(at.value)})).collect();
-        let made = self.point(Said { attributes, start, time, flags }, PointKind::Summary, None)?;
+        let made = self.point(Said { attributes, start, time, flags }, (PointKind::Summary, None, false))?;
         Ok(MetricPoint { count: Some(count), sum: Some(sum), buckets: Some(json!({"quantiles": quantiles})), ..made })
+    }
+}
+
+/// How a point counts, where that is not what is usual: totals, which of sums never fall. What is sent both ways at one moment would
+/// be taken for the same point, sent again. Its series is the same: whoever reads it tells the ways apart, and it goes on over a
+/// change of this.
+const fn way(kind: PointKind, temporality: Option<Temporality>, monotonic: bool) -> Option<&'static str> {
+    match (kind, monotonic, temporality) {
+        (PointKind::Gauge | PointKind::Summary, ..) => None,
+        (PointKind::Sum, false, Some(Temporality::Cumulative)) => Some("falls"),
+        (PointKind::Sum, false, Some(Temporality::Delta)) => Some("falls, delta"),
+        (PointKind::Sum, false, None) => Some("falls, unspecified"),
+        (_, _, Some(Temporality::Cumulative)) => None,
+        (_, _, Some(Temporality::Delta)) => Some("delta"),
+        (_, _, None) => Some("unspecified"),
     }
 }
 

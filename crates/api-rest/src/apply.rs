@@ -1,7 +1,7 @@
 //! Applications as text: many manifests in one transaction; and the schemas they follow.
 
 use axum::{Json, extract::State};
-use mainspring_kernel::{Digest, FaultKind, Role};
+use mainspring_kernel::{AssetKind, Digest, FaultKind, Role, id::ProjectId, text};
 use mainspring_registry::{Action, Change, Draft, Plan, PlannedMove};
 use mainspring_web_kit::{Answer, Body, Caller, Path, Problem};
 use mainspring_wire as wire;
@@ -18,25 +18,42 @@ pub(crate) async fn apply(
     Body(body): Body<wire::ApplyRequest>,
 ) -> Answer<Json<wire::ApplyReply>> {
     let actor = caller.needs(if body.dry_run { Role::Reader } else { Role::Editor })?;
-    let drafts: Vec<Draft> =
-        body.manifests.into_iter().enumerate().map(|(index, value)| Draft { origin: origin(index, &value), value }).collect();
-    let plan = if body.dry_run {
+    let mut origins = body.origins.into_iter();
+    let named = |(index, value)| Draft { origin: origin(index, &value, origins.next()), value };
+    let drafts: Vec<Draft> = body.manifests.into_iter().enumerate().map(named).collect();
+    let mut plan = if body.dry_run {
         rest.registry.plan(actor, &drafts).await?
     } else {
         let unreadable = |_| Problem::new(FaultKind::Invalid, "body-invalid", "`expected` is not the digest of a plan");
-        let expected = body.expected.map(|text| text.parse::<Digest>().map_err(unreadable)).transpose()?;
+        let expected = body.expected.map(|digest| digest.parse::<Digest>().map_err(unreadable)).transpose()?;
         let plan = rest.registry.apply_planned(actor, &drafts, body.message.as_deref().unwrap_or(""), expected).await?;
         // Whoever applied a route may call it at once.
         rest.gateway.refresh().await;
         plan
     };
+    // By plans alone, whoever may not apply would find out which variables and files this server has.
+    if actor.may(Role::Editor) {
+        warn_of_keys(&rest, actor.project, &drafts, &mut plan).await;
+    }
     Ok(Json(wire::ApplyReply { applied: !body.dry_run, plan: plan.digest().to_string(), changes: planned(plan) }))
 }
 
-/// How to name a manifest in a message: what it says it is, or its place.
-fn origin(index: usize, value: &Value) -> String {
+/// A key that is not there yet may come later, so it is no reason to refuse.
+async fn warn_of_keys(rest: &Rest, project: ProjectId, drafts: &[Draft], plan: &mut Plan) {
+    for (change, draft) in plan.changes.iter_mut().zip(drafts) {
+        if change.kind == AssetKind::Provider {
+            change.warnings.extend(rest.gateway.lacks(project, &change.name, &draft.value["spec"]).await);
+        }
+    }
+}
+
+/// How to name a manifest in a message: as whoever sent it does, by what it says it is, or by its place.
+fn origin(index: usize, value: &Value, given: Option<String>) -> String {
+    if let Some(given) = given.filter(|given| !given.trim().is_empty()) {
+        return text::elide(&given, 200);
+    }
     match (value["kind"].as_str(), value["name"].as_str()) {
-        (Some(kind), Some(name)) => mainspring_kernel::text::elide(&format!("{kind}/{name}"), 120),
+        (Some(kind), Some(name)) => text::elide(&format!("{kind}/{name}"), 120),
         _ => format!("manifest {}", index + 1),
     }
 }

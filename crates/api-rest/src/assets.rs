@@ -188,13 +188,18 @@ pub(crate) async fn versions(
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct DiffQuery {
-    from: Option<u32>,
-    to: Option<u32>,
+    from: Option<String>,
+    to: Option<String>,
 }
 
-/// Shows what changed between two versions; by default the newest and the one before it.
+/// A version by its number, or as references name it.
+fn version_of(text: &str) -> Answer<Selector> {
+    text.parse().map_or_else(|_| selector(Some(text)), |number| Ok(Selector::Number(number)))
+}
+
+/// Shows what changed between two versions (a number, `v3`, an alias or a digest); by default the newest and the one before it.
 #[utoipa::path(get, path = "/api/v1/assets/{kind}/{name}/diff", tag = "assets", operation_id = "diff_versions",
-    params(("kind" = String, Path), ("name" = String, Path), ("from" = Option<u32>, Query), ("to" = Option<u32>, Query)),
+    params(("kind" = String, Path), ("name" = String, Path), ("from" = Option<String>, Query), ("to" = Option<String>, Query)),
     responses((status = 200, body = wire::AssetDiff)))]
 pub(crate) async fn diff(
     State(rest): State<Rest>,
@@ -205,9 +210,10 @@ pub(crate) async fn diff(
     let actor = caller.needs(Role::Reader)?;
     let (kind, name) = (kind(&asset_kind)?, name(&asset_name)?);
     let of = |selector| AssetRef { name: name.clone(), selector };
-    let to = rest.registry.get(actor, kind, &of(query.to.map_or(Selector::Latest, Selector::Number))).await?;
-    let from = query.from.unwrap_or_else(|| to.pin.number.saturating_sub(1).max(1));
-    let from = rest.registry.get(actor, kind, &of(Selector::Number(from))).await?;
+    let (from, to) = (query.from.as_deref().map(version_of).transpose()?, query.to.as_deref().map(version_of).transpose()?);
+    let to = rest.registry.get(actor, kind, &of(to.unwrap_or(Selector::Latest))).await?;
+    let from = from.unwrap_or_else(|| Selector::Number(to.pin.number.saturating_sub(1).max(1)));
+    let from = rest.registry.get(actor, kind, &of(from)).await?;
     let selectors = (Selector::Number(from.pin.number), Selector::Number(to.pin.number));
     let lines = rest.registry.diff(actor, kind, &name, selectors).await?;
     Ok(Json(wire::AssetDiff {

@@ -2,7 +2,10 @@
 
 use axum::{Json, extract::State};
 use mainspring_gateway::{AttemptCharge, CallRecord, CallStatus, Caller as Callers, PriceStamp, ledger::CallFilter};
-use mainspring_kernel::{FaultKind, Role, fault, id::ApiKeyId};
+use mainspring_kernel::{
+    FaultKind, Role, fault,
+    id::{ApiKeyId, BatchId},
+};
 use mainspring_llm::{Provenance, TokenUsage, TraceId};
 use mainspring_web_kit::{Answer, Caller, Paging, Problem, Query};
 use mainspring_wire as wire;
@@ -23,6 +26,7 @@ pub(crate) struct CallsQuery {
     provider: Option<String>,
     status: Option<String>,
     trace: Option<String>,
+    batch: Option<String>,
 }
 
 /// A call that has just ended is seen at once, though the catalog hears of it in batches. Without the catalog what was
@@ -40,7 +44,7 @@ pub(crate) async fn caught_up(rest: &Rest) {
     params(("since" = Option<String>, Query), ("until" = Option<String>, Query), ("key" = Option<String>, Query),
         ("user" = Option<String>, Query), ("app" = Option<String>, Query), ("model" = Option<String>, Query),
         ("provider" = Option<String>, Query), ("status" = Option<String>, Query), ("trace" = Option<String>, Query),
-        ("limit" = Option<usize>, Query), ("cursor" = Option<String>, Query)),
+        ("batch" = Option<String>, Query), ("limit" = Option<usize>, Query), ("cursor" = Option<String>, Query)),
     responses((status = 200, body = wire::Page<wire::CallView>)))]
 pub(crate) async fn list(
     State(rest): State<Rest>,
@@ -62,7 +66,7 @@ pub(crate) async fn list(
 
 fn filter(query: CallsQuery, now: mainspring_kernel::Timestamp) -> Answer<CallFilter> {
     let invalid = |detail: String| Problem::new(FaultKind::Invalid, "query-invalid", detail);
-    let CallsQuery { since, until, key, user, app, model, provider, status, trace } = query;
+    let CallsQuery { since, until, key, user, app, model, provider, status, trace, batch } = query;
     let known = |text: String| {
         let found = STATUSES.into_iter().find(|status| status.as_str() == text);
         found.ok_or_else(|| invalid("`status` is ok, failed, cancelled or interrupted".to_owned()))
@@ -70,6 +74,7 @@ fn filter(query: CallsQuery, now: mainspring_kernel::Timestamp) -> Answer<CallFi
     let trace = trace.map(|trace| trace.parse::<TraceId>());
     let trace = trace.transpose().map_err(|_| invalid("`trace` is no trace id: 32 hexadecimal digits".to_owned()))?;
     let key = key.map(|key| key.parse::<ApiKeyId>()).transpose().map_err(|fault| invalid(fault.to_string()))?;
+    let batch = batch.map(|batch| batch.parse::<BatchId>()).transpose().map_err(|fault| invalid(fault.to_string()))?;
     Ok(CallFilter {
         since: moment("since", since.as_deref(), now)?,
         until: moment("until", until.as_deref(), now)?,
@@ -80,6 +85,7 @@ fn filter(query: CallsQuery, now: mainspring_kernel::Timestamp) -> Answer<CallFi
         provider,
         status: status.map(known).transpose()?,
         trace,
+        batch,
     })
 }
 
@@ -87,7 +93,7 @@ pub(crate) fn view(record: CallRecord, principal: String) -> wire::CallView {
     let ended = record.at.plus(std::time::Duration::from_millis(record.took_ms.into()));
     let CallRecord { id, caller, at, took_ms, first_ms, model, route, provider, target, .. } = record;
     let CallRecord { operation, status, class, attempts, usage, cost, price, charges, cached, batch, trace, .. } = record;
-    let Callers { project: _, principal: _, key, user, app } = caller;
+    let Callers { project: _, principal: _, key, user, app, line_of } = caller;
     wire::CallView {
         id: id.to_string(),
         started_at: at.to_string(),
@@ -112,6 +118,7 @@ pub(crate) fn view(record: CallRecord, principal: String) -> wire::CallView {
         charges: charges.into_iter().map(charge).collect(),
         cached,
         batch,
+        batch_id: line_of.map(|batch| batch.to_string()),
         trace_id: trace.to_string(),
     }
 }

@@ -207,6 +207,7 @@ fn of_started(started: Started, principal: String) -> wire::StartedCall {
         operation,
         stream: Some(stream),
         batch,
+        batch_id: caller.line_of.map(|batch| batch.to_string()),
         trace_id: trace.to_string(),
     }
 }
@@ -225,6 +226,7 @@ fn of_record(record: CallRecord, principal: String) -> wire::StartedCall {
         operation,
         stream: None,
         batch,
+        batch_id: caller.line_of.map(|batch| batch.to_string()),
         trace_id: trace.to_string(),
     }
 }

@@ -3,7 +3,7 @@
 use mainspring_knowledge::{
     Document, DocumentStatus, Evidence, Failure, IngestRun, LeftOut, Origin, Progress, Report, RunState, Stage, Warning,
 };
-use mainspring_llm::{HitScores, Passage, Retrieved, SearchMode, TablePin};
+use mainspring_llm::{HitScores, Passage, ReadSoFar, Retrieved, SearchMode, TablePin, Unread, UnreadState};
 use mainspring_wire as wire;
 
 pub(crate) fn pin(pin: TablePin) -> wire::TablePin {
@@ -36,6 +36,7 @@ fn passage(passage: Passage) -> wire::Passage {
         start,
         end,
         text,
+        table_head,
         tokens,
         labels,
         metadata,
@@ -53,6 +54,7 @@ fn passage(passage: Passage) -> wire::Passage {
         start,
         end,
         text,
+        table_head,
         tokens,
         labels,
         metadata,
@@ -75,6 +77,7 @@ pub(crate) fn answer(answer: mainspring_knowledge::Answer) -> wire::Retrieved {
         models: _,
         timings,
         best_similarity,
+        unread: left,
     } = found;
     wire::Retrieved {
         passages: passages.into_iter().map(passage).collect(),
@@ -89,7 +92,20 @@ pub(crate) fn answer(answer: mainspring_knowledge::Answer) -> wire::Retrieved {
         evidence: Some(self::evidence(evidence)),
         threshold,
         left_out: rest.into_iter().map(left_out).collect(),
+        unread: left.map(unread),
     }
+}
+
+fn unread(unread: Unread) -> wire::Unread {
+    let Unread { knowledge, state, sources, documents, code } = unread;
+    let state = match state {
+        UnreadState::NotBegun => "not_begun",
+        UnreadState::UnderWay => "under_way",
+        UnreadState::BrokenOff => "broken_off",
+        UnreadState::SourceUnread => "source_unread",
+    };
+    let documents = documents.map(|ReadSoFar { read, found }| wire::ReadSoFar { read, found });
+    wire::Unread { knowledge, state: state.to_owned(), sources, documents, code }
 }
 
 const fn evidence(evidence: Evidence) -> wire::Evidence {
@@ -192,17 +208,20 @@ pub(crate) fn progress(progress: &Progress) -> wire::IngestProgress {
 }
 
 fn report(report: Report) -> wire::IngestReport {
+    let partial = report.partial;
+    // What is not told is not nought.
+    let told = |count: u64| (!partial).then_some(count);
     wire::IngestReport {
-        added: report.added,
-        changed: report.changed,
-        unchanged: report.unchanged,
-        moved: report.moved,
-        deleted: report.deleted,
+        added: told(report.added),
+        changed: told(report.changed),
+        unchanged: told(report.unchanged),
+        moved: told(report.moved),
+        deleted: told(report.deleted),
         failed: report.failed,
-        skipped: report.skipped,
-        chunks: report.chunks,
-        tokens: report.tokens,
-        embedded: report.embedded,
+        skipped: told(report.skipped),
+        chunks: told(report.chunks),
+        tokens: told(report.tokens),
+        embedded: told(report.embedded),
         seconds: report.seconds,
         failures: report.failures.into_iter().map(failure).collect(),
         warnings: report.warnings.into_iter().map(warning).collect(),

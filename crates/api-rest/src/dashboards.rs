@@ -1,11 +1,12 @@
 //! Dashboards: list, show, and the numbers on them.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use axum::{Json, extract::State};
 use mainspring_kernel::{Actor, AssetKind, AssetRef, PageRequest, Role, Selector, page::cursor};
 use mainspring_observability::{
-    BUILT_IN, DashboardQuestion, DashboardSpec, PanelAnswer, PanelSpec, SpanMetrics, TraceFault, built_in,
+    BUILT_IN, DashboardQuestion, DashboardSpec, MetricGroup, MetricSeries, MetricStep, PanelAnswer, PanelSpec, SpanMetrics,
+    TraceFault, built_in,
 };
 use mainspring_registry::{Asset, RegistryFault};
 use mainspring_web_kit::{Answer, Caller, Paging, Path, Problem, Query};
@@ -13,7 +14,7 @@ use mainspring_wire as wire;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Rest, assets, sql,
+    Rest, assets, metrics, sql,
     traces::{span_filter, time},
     traces_metrics::number,
 };
@@ -104,7 +105,8 @@ pub(crate) struct Looking {
 }
 
 /// Gives the numbers of every panel: of the last day where no `from` is given, told apart `by` a field such as `app`, `model`,
-/// `release`, `key` or `user`, or by an attribute, `attributes["region"]`, and of those spans only that pass the `filter`.
+/// `release`, `key` or `user`, or by an attribute, `attributes["region"]`, and of those spans only that pass the `filter`. Neither
+/// reaches panels in SQL or of a metric.
 #[utoipa::path(get, path = "/api/v1/dashboards/{name}/data", tag = "dashboards", operation_id = "dashboard_data",
     params(("name" = String, Path), ("from" = Option<String>, Query), ("to" = Option<String>, Query), ("by" = Option<String>, Query),
         ("filter" = Option<String>, Query)),
@@ -136,7 +138,7 @@ pub(crate) async fn data(
 
 fn panel(spec: PanelSpec, answer: PanelAnswer) -> wire::PanelData {
     let unit = spec.unit();
-    let PanelSpec { title, description, chart, measures, filter, .. } = spec;
+    let PanelSpec { title, description, chart, measures, filter, metric, by: own, .. } = spec;
     let mut panel = wire::PanelData {
         title,
         description,
@@ -146,6 +148,8 @@ fn panel(spec: PanelSpec, answer: PanelAnswer) -> wire::PanelData {
         measures,
         by: None,
         filter,
+        metric: metric.map(|metric| wire::PanelMetricView { name: metric.name, form: None, note: None }),
+        bucket_ms: None,
         rows: Vec::new(),
         table: None,
         more: false,
@@ -166,6 +170,11 @@ fn panel(spec: PanelSpec, answer: PanelAnswer) -> wire::PanelData {
             panel.table = Some(table);
             nothing
         }
+        PanelAnswer::Metric(found) => {
+            (panel.by, panel.more) = (own, found.more);
+            of_metric(&mut panel, *found, chart.is_over_time());
+            panel.rows.is_empty()
+        }
         PanelAnswer::Failed(fault) => {
             let Problem { code, detail, hint, .. } = Problem::of(fault.as_ref());
             panel.problem = Some(wire::PanelProblem { code: code.to_owned(), detail, hint });
@@ -177,6 +186,32 @@ fn panel(spec: PanelSpec, answer: PanelAnswer) -> wire::PanelData {
         "nothing".clone_into(&mut panel.state);
     }
     panel
+}
+
+/// What a metric came to, without steps that say nothing.
+fn of_metric(panel: &mut wire::PanelData, found: MetricSeries, over_time: bool) {
+    let MetricSeries { form, step, measures, groups, .. } = found;
+    // No other word begins as percentiles do.
+    let rough = measures.iter().any(|measure| measure.starts_with('p'));
+    if let Some(metric) = &mut panel.metric {
+        metric.note = form.as_ref().filter(|_| rough).and_then(metrics::note).map(str::to_owned);
+        metric.form = form.map(metrics::form);
+    }
+    panel.bucket_ms = over_time.then(|| u64::try_from(step.as_millis()).unwrap_or(u64::MAX));
+    for MetricGroup { value, steps } in groups {
+        let keys: BTreeMap<_, _> = panel.by.iter().map(|by| (by.clone(), value.clone())).collect();
+        let row = |MetricStep { start, values }: MetricStep| wire::TraceMetricsRow {
+            start: over_time.then(|| start.to_string()),
+            keys: keys.clone(),
+            values: measures
+                .iter()
+                .cloned()
+                .zip(values.into_iter().map(|value| value.filter(|value| value.is_finite())))
+                .collect(),
+            estimated: false,
+        };
+        panel.rows.extend(steps.into_iter().map(row).filter(|row| row.values.values().any(Option::is_some)));
+    }
 }
 
 /// What of an answer is this panel's, without rows that say nothing.

@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 use mainspring_kernel::{FaultKind, Role, Timestamp};
 use mainspring_observability::{
-    Against, DriftBin, DriftFigures, DriftQuestion, DriftReleases, DriftReport, FieldDrift, Topic, TopicDrift,
+    Against, DriftBin, DriftFigures, DriftQuestion, DriftReleases, DriftReport, FieldDrift, Topic, TopicDrift, TopicsVersion,
 };
 use mainspring_web_kit::{Answer, Caller, Problem, Query};
 use mainspring_wire as wire;
@@ -138,7 +138,8 @@ fn field(found: FieldDrift) -> wire::FieldDriftView {
 }
 
 fn moved(found: TopicDrift) -> wire::TopicDriftView {
-    let TopicDrift { state, reference, current, mmd_squared, p, psi, topics } = found;
+    let TopicDrift { state, reference, current, mmd_squared, p, psi, topics, version } = found;
+    let TopicsVersion { number, digest, learnt, why, next } = version;
     let topic =
         |Topic { words, before, after, grew, p, traces }: Topic| wire::DriftTopicView { words, before, after, grew, p, traces };
     wire::TopicDriftView {
@@ -149,6 +150,13 @@ fn moved(found: TopicDrift) -> wire::TopicDriftView {
         p,
         psi,
         topics: topics.into_iter().map(topic).collect(),
+        version: wire::TopicsVersionView {
+            number,
+            digest,
+            learnt_at: learnt.map(|learnt| learnt.to_string()),
+            why: why.as_str().to_owned(),
+            next: next.map(|why| why.as_str().to_owned()),
+        },
     }
 }
 

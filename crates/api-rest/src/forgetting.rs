@@ -16,6 +16,7 @@ fn receipt_view(receipt: Receipt) -> wire::ForgetReceipt {
         started,
         finished,
         documents,
+        former,
         not_found,
         rows,
         texts,
@@ -46,6 +47,7 @@ fn receipt_view(receipt: Receipt) -> wire::ForgetReceipt {
         started: started.to_string(),
         finished: finished.to_string(),
         documents: ids(documents),
+        former: ids(former),
         not_found: ids(not_found),
         rows: rows.into_iter().map(removed).collect(),
         texts,
@@ -84,7 +86,7 @@ pub(crate) async fn forget(
 
 /// Takes the documents out of traces and notes it on the receipt. True when some may still be on their way.
 async fn sweep_traces(rest: &Rest, actor: &Actor, receipt: &mut Receipt) -> bool {
-    let ids: Vec<String> = receipt.documents.iter().map(|id| id.as_str().to_owned()).collect();
+    let ids: Vec<String> = receipt.documents.iter().chain(&receipt.former).map(|id| id.as_str().to_owned()).collect();
     let swept = match rest.observability.forget_documents(actor.project, &ids, None).await {
         Ok(swept) => swept,
         // The documents are gone; what traces show of them is taken out as soon as the lake lets us.
@@ -100,16 +102,18 @@ async fn sweep_traces(rest: &Rest, actor: &Actor, receipt: &mut Receipt) -> bool
     !swept.brought
 }
 
-/// An id as it is, or the one document with this path or address, to the letter: what is destroyed was named.
-async fn find_document(rest: &Rest, actor: &Actor, knowledge: &Name, given: &str) -> Answer<DocumentId> {
+/// An id as it is, or the one document with this path or address, to the letter, or that had it before it was gone from there:
+/// what is destroyed was named.
+pub(crate) async fn find_document(rest: &Rest, actor: &Actor, knowledge: &Name, given: &str) -> Answer<DocumentId> {
     if let Ok(id) = given.parse() {
         return Ok(id);
     }
-    let Called { exact, near } = rest.knowledge.documents_called(actor, knowledge, given).await?;
+    let Called { exact, gone, near } = rest.knowledge.documents_called(actor, knowledge, given).await?;
     let shown = text::elide(given, 120);
-    match exact.as_slice() {
-        [one] => Ok(one.id.clone()),
-        [] => {
+    match (exact.as_slice(), gone.as_slice()) {
+        ([one], _) => Ok(one.id.clone()),
+        ([], [one]) => Ok(one.clone()),
+        ([], []) => {
             let missing = Problem::new(FaultKind::NotFound, "document-not-found", format!("no document is called `{shown}`"));
             let hint = "give an id, or a whole path or address";
             Err(if near.is_empty() {
@@ -118,10 +122,11 @@ async fn find_document(rest: &Rest, actor: &Actor, knowledge: &Name, given: &str
                 missing.with_hint(format!("{hint}; near: {}", listed(&near)))
             })
         }
-        several => {
+        (several, gone) => {
             let problem =
                 Problem::new(FaultKind::Invalid, "query-invalid", format!("`{shown}` means several documents; give an id"));
-            Err(problem.with_hint(format!("one of {}", listed(several))))
+            let several = if several.is_empty() { ids(gone) } else { listed(several) };
+            Err(problem.with_hint(format!("one of {several}")))
         }
     }
 }
@@ -132,6 +137,10 @@ const HINTED: usize = 5;
 fn listed(documents: &[Document]) -> String {
     let named = |document: &Document| format!("`{}` ({})", text::elide(&document.path, 120), document.id);
     documents.iter().take(HINTED).map(named).collect::<Vec<_>>().join(", ")
+}
+
+fn ids(gone: &[DocumentId]) -> String {
+    gone.iter().take(HINTED).map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// Lists the receipts of what was forgotten, newest first.

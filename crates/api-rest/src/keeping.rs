@@ -6,7 +6,7 @@ use mainspring_observability::{Erasure, ErasureId, Holder, Holding, Retention, S
 use mainspring_web_kit::{Answer, Body, Caller, Paging, Path, Problem};
 use mainspring_wire as wire;
 
-use crate::{Rest, traces::trace_id, traces_tree::span_id};
+use crate::{Rest, forgetting::find_document, traces::trace_id, traces_tree::span_id};
 
 fn holding(Holding { kind, rows, bytes, oldest, own, default_keep_for, last }: Holding) -> wire::RetentionView {
     wire::RetentionView {
@@ -40,6 +40,9 @@ fn erasure_view(erasure: Erasure) -> wire::ErasureView {
         spans: erasure.erased.spans,
         points: erasure.erased.points,
         bytes: erasure.erased.bytes,
+        values: erasure.erased.values,
+        step: erasure.step.map(|step| step.as_str().to_owned()),
+        looked: erasure.looked.map(|looked| looked.share()),
         trouble: erasure.trouble,
         waiting_for: erasure.waits_for.into_iter().map(server_view).collect(),
         without: erasure.without.into_iter().map(server_view).collect(),
@@ -97,7 +100,13 @@ pub(crate) async fn erase(
     let (Some((kind, text)), None) = (given.next(), given.next()) else {
         return Err(invalid("an erasure names one of `user`, `session`, `trace` and `document`"));
     };
-    let subject = Subject::read(kind, &text)?;
+    let subject = match Subject::read(kind, &text)? {
+        Subject::Document { knowledge, document } => {
+            let document = find_document(&rest, actor, &knowledge, &document).await?.to_string();
+            Subject::Document { knowledge, document }
+        }
+        other => other,
+    };
     Ok(Json(erasure_view(rest.keeping.ask(actor, &subject).await?)))
 }
 

@@ -179,7 +179,7 @@ pub(crate) struct TextQuery {
     digest: Option<String>,
 }
 
-/// A document's parsed text with its structure; offsets everywhere count in it. With `digest`, the text a passage was cut
+/// A document's parsed text with its structure and its links; offsets everywhere count in it. With `digest`, the text a passage was cut
 /// from: a passage's `document_digest` names it, also after the document changed.
 #[utoipa::path(get, path = "/api/v1/knowledge/{name}/documents/{id}/text", tag = "knowledge", operation_id = "get_document_text",
     params(("name" = String, Path), ("id" = String, Path), ("digest" = Option<String>, Query)),
@@ -211,11 +211,18 @@ pub(crate) async fn document_text(
             language: value["language"].as_str().map(str::to_owned),
         }
     });
+    let links = parsed.links.iter().map(|link| wire::LinkView {
+        text: link.text.clone(),
+        target: link.target.clone(),
+        start: link.place.map(|(start, _)| start as u64),
+        end: link.place.map(|(_, end)| end as u64),
+    });
     Ok(Json(wire::DocumentText {
         text: parsed.text.clone(),
         digest: found.parsed.digest().to_string(),
         current: found.current,
         blocks: blocks.collect(),
+        links: links.collect(),
     }))
 }
 

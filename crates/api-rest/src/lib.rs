@@ -60,7 +60,7 @@ use mainspring_chains::Chains;
 use mainspring_gateway::{Gateway, Ledger};
 use mainspring_identity::Identity;
 use mainspring_jobs::Jobs;
-use mainspring_kernel::{Actor, Clock, Stop, Tasks};
+use mainspring_kernel::{Actor, Clock, Stop, Tasks, id::ProjectId};
 use mainspring_knowledge::Knowledges;
 use mainspring_llm::{Budget, EventSink, SpanContext};
 use mainspring_monitors::Monitors;
@@ -103,7 +103,7 @@ pub struct Rest {
 /// How the parts of the building are, and which models it has. `server` knows.
 #[async_trait]
 pub trait Health: Send + Sync + std::fmt::Debug + 'static {
-    async fn parts(&self) -> Vec<wire::HealthItem>;
+    async fn parts(&self, project: ProjectId) -> Vec<wire::HealthItem>;
     async fn models(&self) -> Vec<wire::ModelView>;
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{Json, extract::State};
 use mainspring_kernel::{FaultKind, Role, Timestamp, duration};
 use mainspring_observability::{
-    Metric, MetricForm, MetricGroup, MetricQuestion, MetricSeries, MetricStep, PointFilter, PointKind, Temporality,
+    Counting, Metric, MetricForm, MetricGroup, MetricQuestion, MetricSeries, MetricStep, PointFilter, PointKind, Temporality,
 };
 use mainspring_web_kit::{Answer, Caller, Paging, Path, Problem, Query};
 use mainspring_wire as wire;
@@ -37,6 +37,8 @@ pub(crate) struct SeriesQuery {
     model: Option<String>,
     kind: Option<String>,
     unit: Option<String>,
+    monotonic: Option<bool>,
+    temporality: Option<String>,
 }
 
 /// Lists metrics that programs sent points of, by name: what they are, who sends them and what they said last. Of the last day
@@ -61,12 +63,14 @@ pub(crate) async fn list(
 
 /// Shows what a metric came to over time, in steps such as `5m`, with the values of an attribute told apart: `by=region`. Of the
 /// last day where no `from` is given. Counters are told as increases and rates, whether they are sent as differences or as
-/// totals; percentiles of histograms are estimated from their buckets. Where several kinds or units are sent under the name,
-/// it is what was sent last, unless `kind` or `unit` say which.
+/// totals; percentiles of histograms are estimated from their buckets. Where several are sent under the name, it is what was sent
+/// last, unless it is said which: by its `kind`; its `unit`, which may be empty; of sums by whether they are `monotonic`; and by the
+/// `temporality` of its points, which is `cumulative`, `delta` or `unspecified`.
 #[utoipa::path(get, path = "/api/v1/metrics/{name}/series", tag = "metrics", operation_id = "metric_series",
     params(("name" = String, Path), ("from" = Option<String>, Query), ("to" = Option<String>, Query), ("step" = Option<String>, Query),
         ("by" = Option<String>, Query), ("service" = Option<String>, Query), ("model" = Option<String>, Query),
-        ("kind" = Option<String>, Query), ("unit" = Option<String>, Query)),
+        ("kind" = Option<String>, Query), ("unit" = Option<String>, Query), ("monotonic" = Option<bool>, Query),
+        ("temporality" = Option<String>, Query)),
     responses((status = 200, body = wire::MetricSeriesView)))]
 pub(crate) async fn series(
     State(rest): State<Rest>,
@@ -75,12 +79,14 @@ pub(crate) async fn series(
     Query(query): Query<SeriesQuery>,
 ) -> Answer<Json<wire::MetricSeriesView>> {
     let actor = caller.needs(Role::Reader)?;
-    let SeriesQuery { from, to, step, by, service, model, kind, unit } = query;
+    let SeriesQuery { from, to, step, by, service, model, kind, unit, monotonic, temporality } = query;
     let (from, to) = between(&rest, from, to)?;
     let step =
         full(step).map(|text| duration::read(&text).ok_or_else(|| wrong("`step` is a stretch of time such as 5m, 1h or 1d")));
     let known = "`kind` is gauge, sum, histogram, exponential_histogram or summary";
     let kind = full(kind).map(|text| PointKind::read(&text).ok_or_else(|| wrong(known)));
+    let known = "`temporality` is cumulative, delta or unspecified";
+    let temporality = full(temporality).map(|text| Counting::read(&text).ok_or_else(|| wrong(known)));
     let by = full(by);
     let question = MetricQuestion {
         name: name.clone(),
@@ -92,14 +98,18 @@ pub(crate) async fn series(
         model: full(model),
         kind: kind.transpose()?,
         unit,
+        monotonic,
+        temporality: temporality.transpose()?,
+        ..MetricQuestion::default()
     };
-    let MetricSeries { form, others, from, to, step, measures, groups, more, attributes, points } =
+    let MetricSeries { form, others, more_forms, from, to, step, measures, groups, more, attributes, points } =
         Box::pin(rest.points.series(actor, &question)).await?;
     let note = form.as_ref().and_then(note).map(str::to_owned);
     Ok(Json(wire::MetricSeriesView {
         name,
         form: form.map(self::form),
         others: others.into_iter().map(self::form).collect(),
+        more_forms,
         from: from.to_string(),
         to: to.to_string(),
         step_ms: u64::try_from(step.as_millis()).unwrap_or(u64::MAX),
@@ -128,7 +138,7 @@ fn between(rest: &Rest, from: Option<String>, to: Option<String>) -> Answer<(Tim
     Ok((moment("from", from.as_deref(), now)?.unwrap_or_else(|| to.minus(USUAL)), to))
 }
 
-const fn note(form: &MetricForm) -> Option<&'static str> {
+pub(crate) const fn note(form: &MetricForm) -> Option<&'static str> {
     match form.kind {
         PointKind::Histogram | PointKind::ExponentialHistogram => Some(ESTIMATE),
         PointKind::Summary => Some(OF_SEVERAL),
@@ -137,11 +147,12 @@ const fn note(form: &MetricForm) -> Option<&'static str> {
 }
 
 fn metric(found: Metric) -> wire::MetricView {
-    let Metric { name, form, others, services, more_services, series, last_seen, last_value } = found;
+    let Metric { name, form, others, more_forms, services, more_services, series, last_seen, last_value } = found;
     wire::MetricView {
         name,
         form: self::form(form),
         others: others.into_iter().map(self::form).collect(),
+        more_forms,
         services,
         more_services,
         series,
@@ -150,7 +161,7 @@ fn metric(found: Metric) -> wire::MetricView {
     }
 }
 
-fn form(form: MetricForm) -> wire::MetricFormView {
+pub(crate) fn form(form: MetricForm) -> wire::MetricFormView {
     let MetricForm { kind, unit, temporality, monotonic } = form;
     wire::MetricFormView {
         kind: kind.as_str().to_owned(),

@@ -32,11 +32,11 @@ pub(crate) async fn overview(State(rest): State<Rest>, caller: Caller, Home(home
         apps: apps::summaries(&rest, actor, &page).await?.items,
         knowledge: knowledge::summaries(&rest, actor, &page).await?.items,
         activity: activity.collect(),
-        health: rest.health.parts().await,
+        health: rest.health.parts(actor.project).await,
     }))
 }
 
-/// How the parts of the process are: the stores, the models, spans on their way to the lake, the process itself, and
+/// How the parts of the process are: the stores, the models, whether the project's providers have their keys, spans on their way to the lake, the process itself, and
 /// of a server whether monitors can look and notices arrive.
 #[utoipa::path(get, path = "/api/v1/health", tag = "overview", operation_id = "list_health",
     params(("limit" = Option<usize>, Query), ("cursor" = Option<String>, Query)),
@@ -46,11 +46,12 @@ pub(crate) async fn health(
     caller: Caller,
     Paging(page): Paging,
 ) -> Answer<Json<wire::Page<wire::HealthItem>>> {
-    caller.needs(Role::Reader)?;
+    let actor = caller.needs(Role::Reader)?;
     let invalid = |fault: PageFault| Problem::new(FaultKind::Invalid, "paging-invalid", fault.to_string());
     // They always come in the same order.
     let seen = page.after::<usize>().map_err(invalid)?.map_or(0, |last| last.saturating_add(1));
-    let parts: Vec<(usize, wire::HealthItem)> = rest.health.parts().await.into_iter().enumerate().skip(seen).collect();
+    let parts: Vec<(usize, wire::HealthItem)> =
+        rest.health.parts(actor.project).await.into_iter().enumerate().skip(seen).collect();
     let found = Page::from_overfetch(parts, &page, |(at, _)| *at).map(|(_, part)| part);
     Ok(Json(wire::Page { items: found.items, next: found.next }))
 }

@@ -1,6 +1,6 @@
-//! Measures over spans, as Prometheus' query API tells them: what Grafana reads.
+//! Measures over spans and metrics that programs sent, as Prometheus' query API tells them: what Grafana reads.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use axum::{
     Json,
@@ -8,7 +8,7 @@ use axum::{
 };
 use http::{StatusCode, Uri};
 use mainspring_kernel::{FaultKind, Role, Timestamp, duration};
-use mainspring_observability::{PromAnswer, PromFound, PromSeries, PromTimes, prom_labels, prom_metrics};
+use mainspring_observability::{PromAnswer, PromFound, PromListed, PromMetric, PromSeries, PromTimes};
 use mainspring_web_kit::{Answer, Caller, Path, Problem, Query, read_body};
 use mainspring_wire as wire;
 use serde_json::{Value, json};
@@ -41,16 +41,21 @@ pub fn dialect(path: &str, problem: &Problem) -> Option<Value> {
     Some(json!({"status": "error", "errorType": kind, "error": format!("{}: {}{hint}", problem.code, problem.detail)}))
 }
 
-fn success(data: Value) -> Json<wire::PromReply> {
-    Json(wire::PromReply { status: "success".to_owned(), data, infos: Vec::new() })
-}
-
 /// What is shown beside a chart whose numbers are made of a sample.
 const ESTIMATE: &str = "only some of the traces are kept: this is an estimate of all that came";
+/// What is said of a list that does not have everything.
+const CUT: &str = "programs sent more in this time than one answer looks at: what they sent last is told";
+
+fn success(data: Value, info: Option<&str>) -> Json<wire::PromReply> {
+    Json(wire::PromReply { status: "success".to_owned(), data, infos: info.map(str::to_owned).into_iter().collect() })
+}
 
 fn found(data: Value, estimated: bool) -> Json<wire::PromReply> {
-    let infos = if estimated { vec![ESTIMATE.to_owned()] } else { Vec::new() };
-    Json(wire::PromReply { status: "success".to_owned(), data, infos })
+    success(data, estimated.then_some(ESTIMATE))
+}
+
+fn listed(data: Value, cut: bool) -> Json<wire::PromReply> {
+    success(data, cut.then_some(CUT))
 }
 
 fn wrong(field: &str, what: &str) -> Problem {
@@ -143,13 +148,10 @@ async fn over_time(rest: &Rest, caller: &Caller, pairs: &[Pair]) -> Reply {
 
 async fn names(rest: &Rest, caller: &Caller, pairs: &[Pair]) -> Reply {
     let actor = caller.needs(Role::Reader)?;
-    let selectors = selectors(pairs);
-    if selectors.is_empty() {
-        return Ok(success(json!(prom_labels())));
-    }
-    let found = rest.observability.prometheus_series(&rest.points, actor, &selectors, between(rest, pairs)?).await?;
-    let labels: BTreeSet<String> = found.into_iter().flat_map(BTreeMap::into_keys).collect();
-    Ok(success(json!(labels)))
+    let (selectors, between) = (selectors(pairs), between(rest, pairs)?);
+    let found = rest.observability.prometheus_labels(&rest.points, actor, &selectors, between);
+    let PromListed { found, cut } = Box::pin(found).await?;
+    Ok(listed(json!(found), cut))
 }
 
 async fn all_series(rest: &Rest, caller: &Caller, pairs: &[Pair]) -> Reply {
@@ -158,7 +160,9 @@ async fn all_series(rest: &Rest, caller: &Caller, pairs: &[Pair]) -> Reply {
     if selectors.is_empty() {
         return Err(wrong("match[]", "a selector; at least one is given"));
     }
-    Ok(success(json!(rest.observability.prometheus_series(&rest.points, actor, &selectors, between(rest, pairs)?).await?)))
+    let found = rest.observability.prometheus_series(&rest.points, actor, &selectors, between(rest, pairs)?);
+    let PromListed { found, cut } = Box::pin(found).await?;
+    Ok(listed(json!(found), cut))
 }
 
 /// Answers PromQL about one moment, as Prometheus does.
@@ -237,18 +241,24 @@ pub(crate) async fn label_values(
     let actor = caller.needs(Role::Reader)?;
     let (selectors, between) = (selectors(&pairs), between(&rest, &pairs)?);
     let found = rest.observability.prometheus_values(&rest.points, actor, &name, &selectors, between);
-    Ok(success(json!(Box::pin(found).await?)))
+    let PromListed { found, cut } = Box::pin(found).await?;
+    Ok(listed(json!(found), cut))
 }
 
-/// Says what each metric is.
+/// Says what each metric is: those over spans, and those that programs sent, of the last day where no `start` is given.
 #[utoipa::path(get, path = "/api/v1/prometheus/api/v1/metadata", tag = "prometheus", operation_id = "prometheus_metadata",
-    params(("metric" = Option<String>, Query)), responses((status = 200, body = wire::PromReply)))]
-pub(crate) async fn metadata(caller: Caller, Query(pairs): Query<Pairs>) -> Reply {
-    caller.needs(Role::Reader)?;
+    params(("metric" = Option<String>, Query), ("start" = Option<String>, Query), ("end" = Option<String>, Query)),
+    responses((status = 200, body = wire::PromReply)))]
+pub(crate) async fn metadata(State(rest): State<Rest>, caller: Caller, Query(pairs): Query<Pairs>) -> Reply {
+    let actor = caller.needs(Role::Reader)?;
+    let found = rest.observability.prometheus_metrics(&rest.points, actor, between(&rest, &pairs)?);
+    let PromListed { found, cut } = Box::pin(found).await?;
     let wanted = one(&pairs, "metric");
-    let told: BTreeMap<&str, Value> = prom_metrics()
-        .filter(|metric| wanted.is_none_or(|wanted| wanted == metric.name))
-        .map(|metric| (metric.name, json!([{"type": metric.kind, "help": metric.help, "unit": ""}])))
-        .collect();
-    Ok(success(json!(told)))
+    let mut told: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for PromMetric { name, kind, help, unit } in found {
+        if wanted.is_none_or(|wanted| wanted == name) {
+            told.entry(name).or_default().push(json!({"type": kind, "help": help, "unit": unit}));
+        }
+    }
+    Ok(listed(json!(told), cut))
 }

@@ -145,13 +145,14 @@ pub(crate) async fn explain(
         None => None,
     };
     let actor = other.as_ref().unwrap_or(actor);
-    let who = Who { project: actor.project, principal: actor.principal, key: actor.key, user: user.clone(), app: None };
+    let who =
+        Who { project: actor.project, principal: actor.principal, key: actor.key, user: user.clone(), app: None, line_of: None };
     let question = ExplainQuestion { input_tokens, max_tokens, user, session, ..ExplainQuestion::default() };
     Ok(Json(explained(rest.gateway.explain(&who, &model, &question)?)))
 }
 
 fn explained(explanation: Explanation) -> wire::RouteExplanation {
-    let Explanation { model, route, choose, sticky: _, targets, cached, retries, hedged } = explanation;
+    let Explanation { model, route, choose, sticky: _, targets, cached, cache, retries, hedged } = explanation;
     let target = |target: ExplainedTarget| wire::ExplainedTargetView {
         provider: target.provider,
         model: target.model,
@@ -165,5 +166,6 @@ fn explained(explanation: Explanation) -> wire::RouteExplanation {
         cost: target.cost.map(|cost| cost.to_string()),
     };
     let choose = choose.as_str().to_owned();
-    wire::RouteExplanation { model, route, choose, targets: targets.into_iter().map(target).collect(), cached, retries, hedged }
+    let targets = targets.into_iter().map(target).collect();
+    wire::RouteExplanation { model, route, choose, targets, cached, cache, retries, hedged }
 }

@@ -1,13 +1,12 @@
 //! What was used, what it cost, and what it would have cost otherwise.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use axum::{Json, extract::State};
-use mainspring_gateway::ledger::{
-    Repriced, RepricedModel, Repricing, UsageBy, UsageFilter, UsageQuestion, UsageReport, UsageRow,
-};
+use mainspring_gateway::ledger::{Repriced, RepricedRow, Repricing, UsageBy, UsageFilter, UsageQuestion, UsageReport, UsageRow};
 use mainspring_kernel::{
-    Actor, AssetRef, FaultKind, Money, PageRequest, Role, Timestamp, duration, id::ProjectId, name::RefFault, page::LIMIT_MAX,
+    Actor, AssetRef, FaultKind, Money, Name, PageRequest, Role, Timestamp, duration, id::ProjectId, name::RefFault,
+    page::LIMIT_MAX,
 };
 use mainspring_web_kit::{Answer, Caller, Home, Problem, Query};
 use mainspring_wire as wire;
@@ -39,7 +38,7 @@ fn stretch(since: Option<&str>, until: Option<&str>, now: Timestamp) -> Answer<(
     Ok((since, until))
 }
 
-fn row(row: UsageRow) -> wire::UsageRow {
+fn row(row: UsageRow, keys: &KeyNames) -> wire::UsageRow {
     let UsageRow {
         name,
         calls,
@@ -59,6 +58,7 @@ fn row(row: UsageRow) -> wire::UsageRow {
         cost,
     } = row;
     wire::UsageRow {
+        key_name: keys.get(&name).cloned(),
         name,
         calls,
         failed,
@@ -120,27 +120,48 @@ pub(crate) async fn usage(
     };
     let UsageReport { since, until, total, mut rows, cut } = report;
     if by == UsageBy::Principal {
-        name_principals(&rest, &mut rows).await?;
+        name_principals(&rest, rows.iter_mut().map(|row| &mut row.name).collect()).await?;
     }
+    let keys = key_names(&rest, by, rows.iter().map(|row| row.name.as_str()).collect()).await?;
     Ok(Json(wire::UsageView {
         by: by.as_str().to_owned(),
         since: since.to_string(),
         until: until.to_string(),
-        total: self::row(total),
-        rows: rows.into_iter().map(self::row).collect(),
+        total: row(total, &keys),
+        rows: rows.into_iter().map(|each| row(each, &keys)).collect(),
         cut,
     }))
 }
 
-async fn name_principals(rest: &Rest, rows: &mut [UsageRow]) -> Answer<()> {
-    let ids = rows.iter().filter_map(|row| row.name.parse().ok()).collect();
+/// What keys are called, by their ids as rows have them.
+type KeyNames = HashMap<String, String>;
+
+/// Nothing where rows are no keys.
+async fn key_names(rest: &Rest, by: UsageBy, rows: Vec<&str>) -> Answer<KeyNames> {
+    if by != UsageBy::Key {
+        return Ok(KeyNames::new());
+    }
+    let ids = rows.into_iter().filter_map(|id| id.parse().ok()).collect();
+    let names = rest.identity.key_names(ids).await?;
+    Ok(names.into_iter().map(|(id, name)| (id.to_string(), name)).collect())
+}
+
+async fn name_principals(rest: &Rest, rows: Vec<&mut String>) -> Answer<()> {
+    let ids = rows.iter().filter_map(|name| name.parse().ok()).collect();
     let names = crate::assets::Names::of(rest, ids).await?;
-    for row in rows {
-        if let Ok(id) = row.name.parse() {
-            row.name = names.get(id);
+    for name in rows {
+        if let Ok(id) = name.parse() {
+            *name = names.get(id);
         }
     }
     Ok(())
+}
+
+/// A project that is not known keeps its id.
+fn name_project(names: &HashMap<ProjectId, Name>, row: &mut String) {
+    if let Some(name) = row.parse().ok().and_then(|id: ProjectId| names.get(&id)) {
+        *row = name.to_string();
+    }
 }
 
 /// What all projects used, whoever is in them.
@@ -149,10 +170,7 @@ async fn of_all(rest: &Rest, home: &Actor, question: &UsageQuestion) -> Answer<U
     let names = rest.identity.project_names(home).await?;
     let mut report = rest.ledger.usage_of_all(home, question).await?;
     if question.by == UsageBy::Project {
-        for row in &mut report.rows {
-            let name = row.name.parse().ok().and_then(|id: ProjectId| names.get(&id));
-            row.name = name.map_or_else(|| row.name.clone(), ToString::to_string);
-        }
+        report.rows.iter_mut().for_each(|row| name_project(&names, &mut row.name));
     }
     Ok(report)
 }
@@ -207,6 +225,7 @@ pub(crate) struct RepriceQuery {
     #[serde(rename = "as")]
     other: Option<String>,
     prices: Option<String>,
+    by: Option<String>,
     since: Option<String>,
     until: Option<String>,
     key: Option<String>,
@@ -214,24 +233,31 @@ pub(crate) struct RepriceQuery {
     app: Option<String>,
     model: Option<String>,
     provider: Option<String>,
+    #[serde(default)]
+    all_projects: bool,
 }
 
 /// What calls would have cost on another model (`as`), or at other `prices`: a table of the project, with a version after
 /// `@`. Tokens stay as they were counted. Only calls that write text can be another model's; the others are counted apart.
+/// Rows are by target, or as of `GET /api/v1/usage`. With `all_projects` the calls of all projects are priced anew, at the prices
+/// of the project `default`, which takes an admin of it.
 #[utoipa::path(get, path = "/api/v1/usage/reprice", tag = "usage", operation_id = "reprice_usage",
-    params(("as" = Option<String>, Query), ("prices" = Option<String>, Query), ("since" = Option<String>, Query),
-        ("until" = Option<String>, Query), ("key" = Option<String>, Query), ("user" = Option<String>, Query),
-        ("app" = Option<String>, Query), ("model" = Option<String>, Query), ("provider" = Option<String>, Query)),
+    params(("as" = Option<String>, Query), ("prices" = Option<String>, Query), ("by" = Option<String>, Query),
+        ("since" = Option<String>, Query), ("until" = Option<String>, Query), ("key" = Option<String>, Query),
+        ("user" = Option<String>, Query), ("app" = Option<String>, Query), ("model" = Option<String>, Query),
+        ("provider" = Option<String>, Query), ("all_projects" = Option<bool>, Query)),
     responses((status = 200, body = wire::RepricedView)))]
 pub(crate) async fn reprice(
     State(rest): State<Rest>,
     caller: Caller,
+    Home(home): Home,
     Query(query): Query<RepriceQuery>,
 ) -> Answer<Json<wire::RepricedView>> {
     let actor = caller.needs(Role::Reader)?;
-    let RepriceQuery { other, prices, since, until, key, user, app, model, provider } = query;
-    let stretch = stretch(since.as_deref(), until.as_deref(), rest.clock.now())?;
-    let filter = UsageFilter { key, user, app, model, provider };
+    let RepriceQuery { other, prices, by, since, until, key, user, app, model, provider, all_projects } = query;
+    let (since, until) = stretch(since.as_deref(), until.as_deref(), rest.clock.now())?;
+    let by = by.as_deref().filter(|by| !by.is_empty()).map(str::parse::<UsageBy>).transpose()?.unwrap_or(UsageBy::Target);
+    let question = UsageQuestion { by, since, until, filter: UsageFilter { key, user, app, model, provider } };
     let repricing = match (other, prices) {
         (Some(model), None) => Repricing::As(model),
         (None, Some(table)) => {
@@ -240,21 +266,51 @@ pub(crate) async fn reprice(
         }
         _ => return Err(invalid("say either `as`, a model, or `prices`, a table")),
     };
-    let Repriced { since, until, total, models, apart } = rest.ledger.reprice(actor, &repricing, &filter, stretch).await?;
+    let mut found = if all_projects {
+        reprice_all(&rest, &home, (&repricing, &question)).await?
+    } else {
+        rest.ledger.reprice(actor, &repricing, &question).await?
+    };
+    match by {
+        UsageBy::Project if !all_projects => {
+            let own = rest.identity.project(actor).await?;
+            found.rows.iter_mut().for_each(|row| row.name = own.name.to_string());
+        }
+        UsageBy::Principal => name_principals(&rest, found.rows.iter_mut().map(|row| &mut row.name).collect()).await?,
+        _ => {}
+    }
+    let keys = key_names(&rest, by, found.rows.iter().map(|row| row.name.as_str()).collect()).await?;
+    let Repriced { since, until, total, rows, cut, apart } = found;
     Ok(Json(wire::RepricedView {
+        by: by.as_str().to_owned(),
         since: since.to_string(),
         until: until.to_string(),
-        total: repriced(total),
-        rows: models.into_iter().map(repriced).collect(),
+        total: repriced(total, &keys),
+        rows: rows.into_iter().map(|each| repriced(each, &keys)).collect(),
+        cut,
         apart_calls: apart.calls,
         apart_cost: apart.cost.to_string(),
     }))
 }
 
-fn repriced(model: RepricedModel) -> wire::RepricedRow {
-    let RepricedModel { name, calls, input, output, cost, repriced, unpriced, still_unpriced } = model;
+/// Of all projects, whoever is in them.
+async fn reprice_all(rest: &Rest, home: &Actor, asked: (&Repricing, &UsageQuestion)) -> Answer<Repriced> {
+    Caller(home.clone()).needs(Role::Admin)?;
+    let names = rest.identity.project_names(home).await?;
+    let projects: Vec<ProjectId> = names.keys().copied().collect();
+    let mut found = rest.ledger.reprice_all(home, &projects, asked).await?;
+    if asked.1.by == UsageBy::Project {
+        found.rows.iter_mut().for_each(|row| name_project(&names, &mut row.name));
+        found.rows.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+    Ok(found)
+}
+
+fn repriced(row: RepricedRow, keys: &KeyNames) -> wire::RepricedRow {
+    let RepricedRow { name, calls, input, output, cost, repriced, unpriced, still_unpriced } = row;
     let text = |money: Money| money.to_string();
     wire::RepricedRow {
+        key_name: keys.get(&name).cloned(),
         name,
         calls,
         input_tokens: input,

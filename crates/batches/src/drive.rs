@@ -42,6 +42,8 @@ const REST_FROM: Duration = Duration::from_secs(2);
 /// How long a batch rests whose maker cannot be looked up.
 const MAKER_UNKNOWN: Duration = Duration::from_secs(10);
 const TOLD_MAX: usize = 300;
+/// What a batch waits for that rested before it was kept why.
+const ASKED_AGAIN: &str = "lines that had no answer are asked again";
 
 /// Why lines are asked no longer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,6 +119,7 @@ impl<'r> Drive<'r> {
         let now = Instant::now();
         let oldest = (!open.answered.is_empty()).then_some(now);
         let mark = rest.begun.clone();
+        let why = if rest.why.is_empty() { ASKED_AGAIN.to_owned() } else { rest.why.clone() };
         let mut drive = Self {
             hands,
             open,
@@ -132,7 +135,7 @@ impl<'r> Drive<'r> {
             again: VecDeque::new(),
             oldest,
             paused: None,
-            why: String::new(),
+            why,
             waiting: None,
             next_look: now,
             turn_over: now + hands.batches.config().turn,
@@ -302,16 +305,13 @@ impl<'r> Drive<'r> {
             return;
         }
         let due = match &self.actor {
-            None => {
-                "at the moment nobody can say who made it".clone_into(&mut self.why);
-                Some(self.due_in(MAKER_UNKNOWN))
-            }
-            Some(_) => self.paused.or_else(|| self.next_due()),
+            None => Some((self.due_in(MAKER_UNKNOWN), "at the moment nobody can say who made it")),
+            Some(_) => self.paused.map(|paused| (paused, self.why.as_str())).or_else(|| self.next_due()),
         };
-        let Some(due) = due.filter(|due| due.here > Instant::now() + REST_FROM) else { return };
+        let Some((due, why)) = due.filter(|(due, _)| due.here > Instant::now() + REST_FROM) else { return };
         // It is told when its window closes, too.
         let until = due.at.min(self.batch.expires);
-        self.waiting = Some(Waiting { until, why: self.why.clone() });
+        self.waiting = Some(Waiting { until, why: why.to_owned() });
         self.halt = Some(Halt::Rests(until));
     }
 

@@ -24,6 +24,9 @@ pub(crate) struct Rest {
     pub(crate) at: Position,
     #[serde(default)]
     pub(crate) again: Vec<Later>,
+    /// What was said last to one of these; nothing where there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) why: String,
     /// Absent while nobody has asked anything that could still be under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) begun: Option<Begun>,
@@ -71,7 +74,7 @@ pub(crate) struct Later {
 impl Rest {
     /// A batch that has not begun.
     pub(crate) const fn begins() -> Self {
-        Self { at: Position::START, again: Vec::new(), begun: None }
+        Self { at: Position::START, again: Vec::new(), why: String::new(), begun: None }
     }
 
     /// No line before this one lacks a result.
@@ -90,9 +93,10 @@ mod tests {
     fn what_is_written_is_read_again() {
         let due = mainspring_kernel::Timestamp::from_micros(1_700_000_000_000_000);
         let at = |offset, line| Position { offset, line };
-        let rest = Rest { at: at(900, 12), again: vec![Later { at: at(70, 3), tries: 2, due }], begun: None };
+        let again = vec![Later { at: at(70, 3), tries: 2, due }];
+        let rest = Rest { at: at(900, 12), again, why: String::new(), begun: None };
         let begun = Begun { by: "one".to_owned(), upto: 64, held: Some(Held { upto: 9, until: due }) };
-        for rest in [rest.clone(), Rest { begun: Some(begun), ..rest.clone() }] {
+        for rest in [rest.clone(), Rest { why: "busy".to_owned(), begun: Some(begun), ..rest.clone() }] {
             let written = serde_json::to_string(&rest).unwrap();
             assert_eq!(serde_json::from_str::<Rest>(&written).unwrap(), rest, "{written}");
         }

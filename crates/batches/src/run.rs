@@ -57,7 +57,7 @@ pub(crate) struct Hands {
 
 impl Hands {
     /// Asks one line, when one of the process's places is free.
-    pub(crate) fn ask(&self, open: &mut Open, (project, endpoint): (ProjectId, Endpoint), actor: Actor, asked: Asked) {
+    pub(crate) fn ask(&self, open: &mut Open, (project, of): (ProjectId, (BatchId, Endpoint)), actor: Actor, asked: Asked) {
         let (answers, places, hold) = (Arc::clone(&self.answers), self.places.clone(), open.hold.clone());
         open.lines.insert(asked.number);
         let asking = async move {
@@ -65,7 +65,7 @@ impl Hands {
             if !hold.holds() {
                 return (asked, None);
             }
-            let answer = answers.answer(&actor, endpoint, asked.body.clone());
+            let answer = answers.answer(&actor, of, asked.body.clone());
             // A line that brings down whoever answers it must not bring down its batch again and again.
             let reply = AssertUnwindSafe(answer).catch_unwind().await;
             let reply = reply.unwrap_or_else(|_| {

@@ -4,7 +4,10 @@ use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use mainspring_kernel::{Actor, Fault, id::ProjectId};
+use mainspring_kernel::{
+    Actor, Fault,
+    id::{BatchId, ProjectId},
+};
 
 use crate::model::{Endpoint, Maker};
 
@@ -31,8 +34,8 @@ pub enum Again {
 /// The seam to the surface that answers requests of clients.
 #[async_trait]
 pub trait Answers: Send + Sync + fmt::Debug + 'static {
-    /// Makes a request as if the actor had made it.
-    async fn answer(&self, actor: &Actor, endpoint: Endpoint, body: Bytes) -> LineReply;
+    /// Makes a request as if the actor had made it, for a batch and its endpoint.
+    async fn answer(&self, actor: &Actor, of: (BatchId, Endpoint), body: Bytes) -> LineReply;
 }
 
 /// The seam to whoever knows keys and members.

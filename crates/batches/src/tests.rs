@@ -97,7 +97,7 @@ impl Scripted {
 
 #[async_trait]
 impl Answers for Scripted {
-    async fn answer(&self, actor: &Actor, endpoint: Endpoint, body: Bytes) -> LineReply {
+    async fn answer(&self, actor: &Actor, (_, endpoint): (BatchId, Endpoint), body: Bytes) -> LineReply {
         assert_eq!(endpoint, Endpoint::Chat);
         let body: Value = serde_json::from_slice(&body).unwrap();
         let times = {

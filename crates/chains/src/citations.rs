@@ -61,7 +61,7 @@ pub fn check(answer: &str, sources: &[Passage]) -> Checked {
 }
 
 fn words_of_source(passage: &Passage) -> HashSet<String> {
-    let mut words: HashSet<String> = content_words(&passage.text).collect();
+    let mut words: HashSet<String> = content_words(&passage.shown()).collect();
     words.extend(content_words(&passage.title));
     words.extend(passage.heading_path.iter().flat_map(|heading| content_words(heading).collect::<Vec<_>>()));
     words

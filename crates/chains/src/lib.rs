@@ -11,6 +11,7 @@ mod quotes;
 mod request;
 mod resolve;
 mod run;
+mod unread;
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use mainspring_kernel::{AssetKind, Digest};
-use mainspring_llm::{HitScores, Passage, TablePin, TraceId};
+use mainspring_llm::{HitScores, Passage, TablePin, TraceId, Unread};
 use serde::{Deserialize, Serialize};
 
 use crate::citations::{Citation, Unsupported};
@@ -79,6 +79,9 @@ pub struct Source {
     pub start: u64,
     pub end: u64,
     pub text: String,
+    /// Of a later piece of a table, the table's first row, which the model saw above the text. The offsets do not count it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table_head: Option<String>,
     pub scores: HitScores,
     /// Whether the answer points to it.
     pub cited: bool,
@@ -99,6 +102,7 @@ impl Source {
             start: passage.start,
             end: passage.end,
             text: passage.text.clone(),
+            table_head: passage.table_head.clone(),
             scores: passage.scores.clone(),
             cited,
         }
@@ -113,6 +117,9 @@ pub struct Outcome {
     pub tables: Vec<TablePin>,
     /// Nothing relevant was found, and no model was asked.
     pub abstained: bool,
+    /// Knowledges whose documents were not all read yet: what was not found may stand in the others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<Unread>,
     pub sources: Vec<Source>,
     pub citations: Vec<Citation>,
     pub unsupported: Vec<Unsupported>,

@@ -132,6 +132,9 @@ fn joined(passages: &[Passage], taken: &[(usize, Range<usize>)]) -> Quoted {
         if !quoted.text.is_empty() {
             quoted.text.push_str("\n\n");
         }
+        if let Some(head) = head_over(&passages[*passage], range.start) {
+            quoted.text.push_str(&format!("{}\n{}\n", head.trim(), rule_under(head)));
+        }
         let quote = passages[*passage].text[range.clone()].trim();
         quoted.text.push_str(quote);
         // A mark inside of a block would be taken for a part of it.
@@ -144,6 +147,37 @@ fn joined(passages: &[Passage], taken: &[(usize, Range<usize>)]) -> Quoted {
         quoted.ends.push(quoted.text.len());
     }
     quoted
+}
+
+/// What the columns of the row are called that a quote begins with, where it is not in the quote: a row of numbers says
+/// nothing without it.
+fn head_over(passage: &Passage, start: usize) -> Option<&str> {
+    let text = passage.text.as_str();
+    let mut quoted = text[start..].lines();
+    let (first, second) = (quoted.next()?, quoted.next());
+    let is_head = second.is_some_and(|line| is_rule(line) && line.contains('-'));
+    if !is_row(first) || is_head {
+        return None;
+    }
+    let mut above = text[..start].lines().rev();
+    while let Some(line) = above.next() {
+        if is_rule(line) && line.contains('-') {
+            return above.next().filter(|line| is_row(line)).or(passage.table_head.as_deref());
+        }
+        if !is_row(line) {
+            break;
+        }
+    }
+    // A passage that goes on with a table holds nothing else.
+    passage.table_head.as_deref()
+}
+
+/// The line under a table's head that makes a table of it.
+fn rule_under(head: &str) -> String {
+    let cells = head.trim().replace("\\|", "");
+    let cells = cells.strip_prefix('|').unwrap_or(&cells);
+    let cells = cells.strip_suffix('|').unwrap_or(cells);
+    format!("|{}", "---|".repeat(cells.matches('|').count() + 1))
 }
 
 /// Without what differs between two copies of a sentence.

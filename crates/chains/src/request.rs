@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-use mainspring_kernel::{AssetKind, AssetRef, Digest, Selector, name::RefFault};
+use mainspring_kernel::{AssetKind, AssetRef, Digest, Selector, id::BatchId, name::RefFault};
 use mainspring_llm::{
     Message, TablePin, Told,
     chat::{ResponseFormat, Sampling},
@@ -91,8 +91,10 @@ pub struct Question {
     pub n: usize,
     pub user: Option<String>,
     pub session: Option<String>,
-    /// A line of a batch.
+    /// Priced as calls in a batch are.
     pub batch: bool,
+    /// The batch of which it is a line.
+    pub line_of: Option<BatchId>,
     /// Where what becomes of the calls of models is told.
     pub told: Told,
     pub pins: Pins,
@@ -110,6 +112,7 @@ impl Question {
             user: None,
             session: None,
             batch: false,
+            line_of: None,
             told: Told::default(),
             pins: Pins::default(),
         }

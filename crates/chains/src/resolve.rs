@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use mainspring_kernel::{Actor, AssetKind, AssetRef, Fault, FaultKind, Name, PageRequest, Selector, page::LIMIT_MAX, text};
+use mainspring_kernel::{
+    Actor, AssetKind, AssetRef, Fault, FaultKind, Name, PageRequest, Selector, id::BatchId, page::LIMIT_MAX, text,
+};
 use mainspring_llm::{Asking, ChatModel, ModelFault, ModelSource, Models, SpanContext, TablePin, Told};
 use mainspring_prompts::{InferenceSettings, PromptSpec};
 use mainspring_registry::{Registry, Version};
@@ -72,6 +74,7 @@ pub(crate) struct Resolver<'a> {
     /// The end user, as the client names them.
     pub(crate) user: Option<&'a str>,
     pub(crate) batch: bool,
+    pub(crate) line_of: Option<BatchId>,
     pub(crate) told: &'a Told,
     pub(crate) models_only: bool,
     pub(crate) trace: &'a SpanContext,
@@ -113,8 +116,8 @@ impl Resolver<'_> {
     /// with everything that it asks by.
     fn model(&self, (app, version): (Option<&str>, Option<&str>), named: &str) -> Result<Chosen, ModelFault> {
         let name = self.pins.model.as_deref().unwrap_or(named);
-        let Self { actor, user, batch, trace, told, .. } = *self;
-        let asking = Asking { actor, app, version, user, batch, trace, told };
+        let Self { actor, user, batch, line_of, trace, told, .. } = *self;
+        let asking = Asking { actor, app, version, user, batch, line_of, trace, told };
         if let Some(model) = self.source.and_then(|source| source.chat(&asking, name)) {
             return Ok(Chosen { model, local: false });
         }
@@ -220,6 +223,13 @@ impl Resolver<'_> {
     }
 
     async fn unknown(&self, target: &Target) -> ChainFault {
+        // A model that is there and does something else is not unknown.
+        if matches!(target.kind, None | Some(AssetKind::Model))
+            && target.reference.selector == Selector::Latest
+            && let Err(fault @ ModelFault::OtherKind { .. }) = self.models.chat(target.reference.name.as_str())
+        {
+            return ChainFault::Model(fault);
+        }
         let callables = callables(self.actor, self.registry, self.models).await.unwrap_or_default();
         let name = target.to_string();
         let nearest = text::nearest(&name, callables.iter().map(|callable| callable.name.as_str())).map(str::to_owned);

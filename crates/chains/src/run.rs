@@ -10,7 +10,7 @@ use futures::{Stream, StreamExt};
 use mainspring_kernel::{Actor, Digest};
 use mainspring_llm::{
     Budget, ChatModel, ChatRequest, ChatStream, Delta, FinishReason, Message, ModelSource, Models, Passage, Retrieved, Retriever,
-    SpanContext, Usage,
+    SpanContext, Unread, Usage,
     chat::{Speaker, TokenLogprob},
     retrieve::{documents_of, labels_to_read},
     trace::{OpenSpan, SpanKind, names},
@@ -30,6 +30,7 @@ use crate::{
     outcome::{Outcome, Source, VersionUsed},
     request::{Question, Replayable, sampling},
     resolve::{By, Callable, Plan, Resolver, callables},
+    unread,
 };
 
 /// Room kept for an answer when nobody says how long it may be.
@@ -64,6 +65,7 @@ pub enum AnswerEvent {
         finish: FinishReason,
     },
     Done {
+        /// Of all alternatives, with the prompt counted once.
         usage: Usage,
         outcomes: Vec<Outcome>,
     },
@@ -82,6 +84,7 @@ pub struct Alternative {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
     pub alternatives: Vec<Alternative>,
+    /// Of all of them, with the prompt counted once.
     pub usage: Usage,
 }
 
@@ -190,6 +193,7 @@ impl Chains {
             pins: &question.pins,
             user: question.user.as_deref(),
             batch: question.batch,
+            line_of: question.line_of,
             told: &question.told,
             models_only: self.models_only,
             trace: root.context(),
@@ -244,6 +248,8 @@ struct Run {
     plan: Plan,
     question: Question,
     found: Vec<Retrieved>,
+    /// Knowledges of the plan whose documents were not all read yet.
+    unread: Vec<Unread>,
     /// Knowledge label and passage, in the order of their numbers.
     passages: Vec<(String, Passage)>,
     /// Of each passage, where the search that found it placed it.
@@ -262,6 +268,7 @@ impl Run {
             plan,
             question,
             found: Vec::new(),
+            unread: Vec::new(),
             passages: Vec::new(),
             ranks: Vec::new(),
             dropped: 0,
@@ -274,6 +281,11 @@ impl Run {
 
     fn abstains(&self) -> bool {
         !self.plan.retrieves.is_empty() && self.passages.is_empty()
+    }
+
+    /// What is said where no model is asked: of documents that nobody read it is not known what they say.
+    fn abstention(&self) -> String {
+        if self.unread.is_empty() { self.plan.abstain.clone() } else { unread::words(&self.unread) }
     }
 
     fn versions(&self) -> Vec<VersionUsed> {
@@ -305,6 +317,9 @@ impl Run {
         root.set(names::SOURCES, self.passages.iter().map(|(_, passage)| passage.chunk.as_str()).collect::<Vec<_>>());
         root.set(names::DOCUMENTS, documents_of(self.passages.iter().map(|(_, passage)| passage)));
         root.set(names::LABELS, labels_to_read(self.passages.iter().map(|(_, passage)| passage)));
+        if !self.unread.is_empty() {
+            root.set("mainspring.unread", self.unread.iter().map(|unread| unread.knowledge.as_str()).collect::<Vec<_>>());
+        }
     }
 
     /// What can be done before the first piece of text: the prompt, or the quotes.
@@ -400,7 +415,7 @@ impl Run {
                 "heading": passage.heading_path.join(" > "),
                 "page": passage.page,
                 "uri": passage.uri,
-                "text": passage.text,
+                "text": passage.shown(),
             })
         });
         Value::Array(sources.collect())
@@ -463,6 +478,7 @@ impl Run {
             versions: self.versions(),
             tables: self.found.iter().map(|found| found.pin.clone()).collect(),
             abstained: self.abstains(),
+            unread: self.unread.clone(),
             sources: self.sources(&checked.citations),
             citations: checked.citations,
             unsupported: checked.unsupported,
@@ -492,14 +508,15 @@ impl Run {
         let n = self.question.n.max(1);
         Box::pin(async_stream::stream! {
             yield Ok(AnswerEvent::Sources { sources: self.sources(&[]), abstains: self.abstains() });
-            let mut total = Usage::default();
+            // What the model read and wrote, and what of it is told: whoever asks for several answers wrote one prompt.
+            let (mut total, mut told) = (Usage::default(), Usage::default());
             let mut outcomes = Vec::with_capacity(n);
             let mut texts = Vec::with_capacity(n);
             for index in 0..n {
                 let mut timings = self.timings.clone();
                 let mut text = String::new();
                 if self.abstains() {
-                    text.push_str(&self.plan.abstain);
+                    text.push_str(&self.abstention());
                     yield Ok(AnswerEvent::Text { index, text: text.clone(), logprobs: Vec::new() });
                     yield Ok(AnswerEvent::Finished { index, finish: FinishReason::Stop });
                 } else if let Some(given) = &self.given {
@@ -510,7 +527,9 @@ impl Run {
                     yield Ok(AnswerEvent::Finished { index, finish: given.finish });
                     // However many alternatives: the sources were read once, and each of them is given.
                     let read = if index == 0 { given.usage.input_tokens } else { 0 };
-                    add(&mut total, Usage { input_tokens: read, ..given.usage });
+                    let usage = Usage { input_tokens: read, ..given.usage };
+                    add(&mut total, usage);
+                    add(&mut told, usage);
                 } else if let By::Model(chosen) = &self.plan.by {
                     let begun = match first.take() {
                         Some(begun) => Ok(begun),
@@ -533,6 +552,7 @@ impl Run {
                             }
                             Ok(Delta::Done { finish, usage }) => {
                                 add(&mut total, usage);
+                                add(&mut told, if index == 0 { usage } else { usage.of_alternative() });
                                 timings.extend(call.finish(&text, finish, usage));
                                 yield Ok(AnswerEvent::Finished { index, finish });
                                 break;
@@ -551,7 +571,7 @@ impl Run {
                 texts.push(text);
             }
             close(root, &self, &texts, &outcomes, total);
-            yield Ok(AnswerEvent::Done { usage: total, outcomes });
+            yield Ok(AnswerEvent::Done { usage: told, outcomes });
         })
     }
 }

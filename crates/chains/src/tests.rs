@@ -4,6 +4,7 @@ mod project;
 mod quoted;
 mod quoting;
 mod sourced;
+mod unread;
 
 use std::collections::BTreeMap;
 
@@ -31,6 +32,7 @@ fn passage(text: &str) -> Passage {
         start: 0,
         end: text.len() as u64,
         text: text.into(),
+        table_head: None,
         tokens: 1,
         labels: vec![],
         metadata: BTreeMap::new(),

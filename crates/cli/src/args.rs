@@ -88,12 +88,12 @@ pub(crate) enum Command {
     /// Show what changed between two versions of an asset.
     Diff {
         asset: String,
-        /// Version number to compare from; default: the one before `--to`.
-        #[arg(long)]
-        from: Option<u32>,
-        /// Version number to compare to; default: the newest.
-        #[arg(long)]
-        to: Option<u32>,
+        /// Version to compare from: `3`, `v3`, an alias or a digest; default: the one before `--to`.
+        #[arg(long, value_name = "VERSION")]
+        from: Option<String>,
+        /// Version to compare to, named the same way; default: the newest.
+        #[arg(long, value_name = "VERSION")]
+        to: Option<String>,
     },
     /// List the versions of an asset.
     History { asset: String },

@@ -33,6 +33,8 @@ mod settings;
 mod sql;
 mod tailing;
 mod traces;
+pub(crate) mod tree;
+mod unread;
 
 use std::process::ExitCode;
 
@@ -117,7 +119,7 @@ async fn talk(session: &Session, command: Command) -> anyhow::Result<ExitCode> {
         Command::Apply(apply) => assets::apply(session, &apply).await,
         Command::Get { asset } => assets::get(session, &asset).await,
         Command::List { kind } => assets::list(session, kind.as_deref()).await,
-        Command::Diff { asset, from, to } => assets::diff(session, &asset, from, to).await,
+        Command::Diff { asset, from, to } => assets::diff(session, &asset, from.as_deref(), to.as_deref()).await,
         Command::History { asset } => assets::history(session, &asset).await,
         Command::Alias(alias) => assets::alias(session, &alias).await,
         Command::Export { dir, kind, at } => export::run(session, &dir, kind.as_deref(), at.as_deref()).await,

@@ -19,6 +19,7 @@ pub(crate) fn pages(docs: &Path) -> anyhow::Result<Vec<(&'static str, String)>> 
         ("rest.md", rest()?),
         ("errors.md", errors(&docs.join("errors"))?),
         ("translation.md", format!("# What is lost in translation\n\n{NOTE}{}", mainspring_server::translation())),
+        ("providers.md", format!("# Providers\n\n{NOTE}{}", mainspring_server::providers())),
         ("conventions.md", format!("# Names of attributes\n\n{NOTE}{}", mainspring_server::conventions())),
     ])
 }

@@ -3,20 +3,26 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use serde::Deserialize;
 use serde_json::Value;
 
 /// More than any honest spec; a larger file is not one.
 const FILE_MAX: u64 = 4 * 1024 * 1024;
 const FILES_MAX: usize = 10_000;
 
+/// A manifest, and where it stands: its file, and which of several it is there.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Spec {
+    pub(crate) origin: String,
+    pub(crate) manifest: Value,
+}
+
 /// Reads every manifest under a path, in a stable order.
-pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Value>> {
+pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Spec>> {
     read_around(path, None)
 }
 
 /// Like `read`, without what lies in a folder that is not of specs.
-pub(crate) fn read_around(path: &Path, skipped: Option<&Path>) -> anyhow::Result<Vec<Value>> {
+pub(crate) fn read_around(path: &Path, skipped: Option<&Path>) -> anyhow::Result<Vec<Spec>> {
     let mut files = Vec::new();
     let meta = std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
     if meta.is_dir() {
@@ -25,18 +31,18 @@ pub(crate) fn read_around(path: &Path, skipped: Option<&Path>) -> anyhow::Result
     } else {
         files.push(path.to_owned());
     }
-    let mut manifests = Vec::new();
+    let mut specs = Vec::new();
     for file in &files {
-        read_file(file, &mut manifests)?;
+        read_file(file, &mut specs)?;
     }
-    if manifests.is_empty() {
+    if specs.is_empty() {
         bail!("no specs in {}: looked for .yaml, .yml and .json files with `apiVersion: mainspring/v1`", path.display());
     }
-    Ok(manifests)
+    Ok(specs)
 }
 
 /// The same, away from the threads that answer requests: disks may be slow, and files long.
-pub(crate) async fn read_aside(path: &Path, skipped: Option<&Path>) -> anyhow::Result<Vec<Value>> {
+pub(crate) async fn read_aside(path: &Path, skipped: Option<&Path>) -> anyhow::Result<Vec<Spec>> {
     let (path, skipped) = (path.to_owned(), skipped.map(Path::to_owned));
     tokio::task::spawn_blocking(move || read_around(&path, skipped.as_deref())).await.context("reading the specs stopped")?
 }
@@ -62,22 +68,30 @@ fn collect(dir: &Path, skipped: Option<&Path>, files: &mut Vec<PathBuf>) -> anyh
     Ok(())
 }
 
-fn read_file(path: &Path, manifests: &mut Vec<Value>) -> anyhow::Result<()> {
+fn read_file(path: &Path, specs: &mut Vec<Spec>) -> anyhow::Result<()> {
     let shown = path.display();
     let size = std::fs::metadata(path).with_context(|| format!("cannot read {shown}"))?.len();
     if size > FILE_MAX {
         bail!("{shown} is {size} bytes; a spec file may have {FILE_MAX}");
     }
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
+    // Some editors begin every file with a mark of its encoding.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let is_json = path.extension().is_some_and(|extension| extension == "json");
     // A reader of YAML would take minutes over it before it said so.
-    if mainspring_registry::is_too_deep(&text) {
-        if is_json && serde_json::from_str(&text).is_ok_and(|data| is_data(&data)) {
+    if mainspring_registry::is_too_deep(text) {
+        if is_json && is_json_data(text) {
             return Ok(());
         }
         bail!("{shown} is nested too deep for a spec: brackets stay open, or are far too many");
     }
-    for (index, document) in parse(&text).with_context(|| format!("{shown} is not valid YAML or JSON"))?.into_iter().enumerate() {
+    let documents = match parse(text) {
+        // Data may say a field twice.
+        Err(_) if is_json && is_json_data(text) => return Ok(()),
+        read => read.with_context(|| format!("{shown} is not valid YAML or JSON"))?,
+    };
+    let several = documents.len() > 1;
+    for (index, document) in documents.into_iter().enumerate() {
         // A data file beside the specs is not an error; a document that says it is ours must be whole.
         if is_data(&document) {
             if is_json {
@@ -85,11 +99,12 @@ fn read_file(path: &Path, manifests: &mut Vec<Value>) -> anyhow::Result<()> {
             }
             bail!("{shown}: document {} has no `apiVersion` and `kind`", index + 1);
         }
-        let mut document = document;
+        let mut manifest = document;
         // A bare name has an empty parent.
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        anchor_paths(&mut document, folder.unwrap_or(Path::new(".")))?;
-        manifests.push(document);
+        anchor_paths(&mut manifest, folder.unwrap_or(Path::new(".")))?;
+        let origin = if several { format!("{shown}#{}", index + 1) } else { shown.to_string() };
+        specs.push(Spec { origin, manifest });
     }
     Ok(())
 }
@@ -98,11 +113,15 @@ fn is_data(document: &Value) -> bool {
     document.get("apiVersion").is_none() && document.get("kind").is_none()
 }
 
-/// The documents of a YAML stream; JSON is YAML too.
+fn is_json_data(text: &str) -> bool {
+    serde_json::from_str(text).is_ok_and(|data| is_data(&data))
+}
+
+/// The documents of a YAML stream that are not empty.
 pub(crate) fn parse(text: &str) -> anyhow::Result<Vec<Value>> {
     let mut documents = Vec::new();
-    for document in yaml_serde::Deserializer::from_str(text) {
-        let value = Value::deserialize(document)?;
+    for document in mainspring_registry::documents(text) {
+        let value = document?;
         if !value.is_null() {
             documents.push(value);
         }

@@ -1,5 +1,6 @@
 mod following;
 mod guides;
+mod tree;
 
 use std::sync::{Arc, Mutex};
 
@@ -114,7 +115,7 @@ fn folders_beside_an_export_move_along_with_it() {
     std::fs::create_dir(&export).unwrap();
     released["apiVersion"] = json!("mainspring/v1");
     std::fs::write(export.join("k.yaml"), released.to_string()).unwrap();
-    assert_eq!(specs::read(&export).unwrap()[0]["spec"], anchored["spec"]);
+    assert_eq!(specs::read(&export).unwrap()[0].manifest["spec"], anchored["spec"]);
     let mut shallow = json!({"kind": "knowledge", "spec": {"sources": [{"type": "folder", "path": "/elsewhere/docs"}]}});
     specs::release_paths(&mut shallow, std::path::Path::new("/out")).unwrap();
     assert_eq!(shallow["spec"]["sources"][0]["path"], json!("/elsewhere/docs"), "the root is no folder to move along with");
@@ -176,10 +177,13 @@ fn a_folder_of_specs_is_read_in_order_with_paths_anchored() {
     .unwrap();
     std::fs::write(dir.path().join("data.json"), "[1, 2]").unwrap();
     std::fs::write(dir.path().join("notes.txt"), "not a spec").unwrap();
-    let manifests = specs::read(dir.path()).unwrap();
-    let names: Vec<&str> = manifests.iter().map(|manifest| manifest["name"].as_str().unwrap()).collect();
+    let read = specs::read(dir.path()).unwrap();
+    let names: Vec<&str> = read.iter().map(|spec| spec.manifest["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["p", "q", "k"]);
-    assert_eq!(manifests[2]["spec"]["sources"][0]["path"], json!(dir.path().join("docs").display().to_string()));
+    let origins: Vec<String> =
+        ["a.yml#1", "a.yml#2", "sub/k.yaml"].map(|file| dir.path().join(file).display().to_string()).into();
+    assert_eq!(read.iter().map(|spec| spec.origin.clone()).collect::<Vec<_>>(), origins);
+    assert_eq!(read[2].manifest["spec"]["sources"][0]["path"], json!(dir.path().join("docs").display().to_string()));
 }
 
 #[test]
@@ -211,6 +215,39 @@ fn a_spec_nested_too_deep_is_refused_before_it_is_read() {
     let ours = json!({"apiVersion": "mainspring/v1", "kind": "prompt", "name": "[".repeat(2_000)});
     std::fs::write(dir.path().join("p.json"), ours.to_string()).unwrap();
     assert!(specs::read(dir.path()).unwrap_err().to_string().contains("p.json is nested too deep"));
+}
+
+#[test]
+fn a_field_that_stands_twice_is_named_with_its_file_and_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec =
+        "apiVersion: mainspring/v1\nkind: prompt\nname: p\nspec:\n  messages: []\n  messages: [{role: user, content: x}]\n";
+    std::fs::write(dir.path().join("p.yaml"), spec).unwrap();
+    let said = format!("{:#}", specs::read(dir.path()).unwrap_err());
+    assert!(said.contains("p.yaml") && said.contains("duplicate field `messages` at line 6"), "{said}");
+
+    std::fs::remove_file(dir.path().join("p.yaml")).unwrap();
+    std::fs::write(dir.path().join("p.json"), "{\"kind\": \"prompt\",\n\"name\": \"p\",\n\"name\": \"q\"}").unwrap();
+    // Data beside the specs may say anything twice.
+    std::fs::write(dir.path().join("data.json"), r#"{"a": 1, "a": 2}"#).unwrap();
+    let said = format!("{:#}", specs::read(dir.path()).unwrap_err());
+    assert!(said.contains("p.json") && said.contains("duplicate field `name` at line 3"), "{said}");
+}
+
+#[test]
+fn a_mark_of_the_encoding_at_the_beginning_of_a_spec_is_no_part_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("p.yaml"), "\u{feff}apiVersion: mainspring/v1\nkind: prompt\nname: p\n").unwrap();
+    std::fs::write(
+        dir.path().join("q.json"),
+        "\u{feff}{\"apiVersion\": \"mainspring/v1\", \"kind\": \"prompt\", \"name\": \"q\"}",
+    )
+    .unwrap();
+    std::fs::write(dir.path().join("data.json"), "\u{feff}{\"a\": 1, \"a\": 2}").unwrap();
+    let read = specs::read(dir.path()).unwrap();
+    let said: Vec<_> = read.iter().map(|spec| (&spec.manifest["apiVersion"], &spec.manifest["name"])).collect();
+    let ours = json!("mainspring/v1");
+    assert_eq!(said, [(&ours, &json!("p")), (&ours, &json!("q"))]);
 }
 
 #[test]

@@ -71,8 +71,14 @@ async fn call_for_ever(ledger: &Ledger, caller: u64) {
             batch: false,
             trace: "0af7651916cd43dd8448eb211c80319c".parse().expect("a trace"),
         };
-        let who =
-            Caller { project: ProjectId::from_raw(1), principal: PrincipalId::from_raw(2), key: None, user: None, app: None };
+        let who = Caller {
+            project: ProjectId::from_raw(1),
+            principal: PrincipalId::from_raw(2),
+            key: None,
+            user: None,
+            app: None,
+            line_of: None,
+        };
         let permit = match ledger.admit(&who, &intent) {
             Ok(permit) => permit,
             Err(fault) => return say(&format!("refused {} {fault}", intent.id)),
@@ -114,6 +120,8 @@ fn outcome(ledger: &Ledger, who: &Caller, intent: &Intent, tokens: u64) -> CallR
         cached: false,
         batch: false,
         response: None,
+        account: None,
+        background: None,
         trace: intent.trace,
     }
 }

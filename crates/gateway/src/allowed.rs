@@ -6,7 +6,7 @@ use mainspring_providers::{
 };
 use serde_json::{Map, Value};
 
-use crate::pass;
+use crate::parameters;
 
 /// Written at most for each answer where neither the client nor the target says.
 pub(crate) const USUAL: u64 = 4_096;
@@ -21,8 +21,8 @@ pub(crate) fn most(bounds: &Bounds, operation: Operation, (parameters, usual): (
     if parameters.is_empty() {
         return all(bounds.each(operation), bounds.answers(operation));
     }
-    let passed = pass::renamed(operation, parameters).map_or(0, |parameters| {
-        let bounds = replaced(*bounds, &parameters);
+    let passed = parameters::said(operation, parameters).map_or(0, |said| {
+        let bounds = replaced(*bounds, &said.top);
         all(bounds.each(operation), bounds.answers(operation))
     });
     let (each, answers) = translated(bounds, operation, parameters);

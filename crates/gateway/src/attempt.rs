@@ -55,7 +55,7 @@ pub(crate) struct Of {
     /// The model as the client named it.
     pub(crate) named: Arc<str>,
     pub(crate) input: Input,
-    /// Tokens it may write: what was set aside, beyond which nothing is guessed.
+    /// Tokens it may write: what was set aside, beyond which nothing is guessed of an answer that broke off.
     pub(crate) most: u64,
     /// How the answer comes.
     pub(crate) manner: Manner,
@@ -228,7 +228,7 @@ impl Attempt {
         }
         self.begins_at(self.answered.unwrap_or_else(Instant::now));
         self.entered.completed(Instant::now());
-        let used = self.owed(self.usage.unwrap_or_else(|| self.guess()));
+        let used = self.owed(self.usage.unwrap_or_else(|| self.guess(reckon::tokens(self.written))));
         self.charge(used);
         if let Some(span) = self.span.take() {
             span.finish();
@@ -278,15 +278,15 @@ impl Attempt {
         }
     }
 
-    /// What an answer that told nothing used: what its request says, and what was seen of its text.
-    fn guess(&self) -> TokenUsage {
+    /// What an answer that told nothing used: what its request says, and so many tokens of its text.
+    fn guess(&self, output: u64) -> TokenUsage {
         if self.is_free() {
             return TokenUsage::default();
         }
         let (input, searches) = self.of.input.guess();
         TokenUsage {
             input,
-            output: reckon::tokens(self.written).min(self.of.most),
+            output,
             searches,
             input_from: Provenance::Estimated,
             output_from: Provenance::Estimated,
@@ -296,10 +296,11 @@ impl Attempt {
 
     /// What an answer that broke off used: what was told, and a guess for what came after that.
     fn so_far(&self) -> TokenUsage {
-        let Some(mut usage) = self.usage else { return self.guess() };
+        // What was told, and what is seen of a whole answer, counts whatever was allowed. A guess about one whose end nobody
+        // saw goes no further than what was set aside.
+        let Some(mut usage) = self.usage else { return self.guess(reckon::tokens(self.written).min(self.of.most)) };
         let more = reckon::tokens(self.written - self.told_at);
         if more > 0 {
-            // What was told counts whatever was allowed; a guess goes no further than what was set aside.
             usage.output = usage.output.saturating_add(more).min(self.of.most.max(usage.output));
             usage.output_from = Provenance::Estimated;
         }

@@ -1,6 +1,6 @@
 //! Answers that are made in the background. Their providers are asked until they are there; only then it is known what the
 //! call used, and it is settled, once. Until then it holds what was set aside for it, also when this process ends: the next
-//! one over the same journal goes on waiting.
+//! one over the same journal goes on waiting, or another over the same catalog.
 
 use std::{
     collections::HashMap,
@@ -10,9 +10,9 @@ use std::{
 
 use bytes::Bytes;
 use http::HeaderMap;
-use mainspring_kernel::{Stop, fault, id::ProjectId};
-use mainspring_llm::{Provenance, TokenUsage, trace::OpenSpan};
-use mainspring_providers::{About, Adapter as _, FaultClass, Kept, Operation, openai::OpenAi};
+use mainspring_kernel::{Digest, Stop, fault, id::ProjectId};
+use mainspring_llm::{TokenUsage, trace::OpenSpan};
+use mainspring_providers::{About, FaultClass, Kept, Operation};
 use tokio::{
     sync::{Notify, Semaphore},
     time::{Instant, timeout},
@@ -21,14 +21,15 @@ use tokio::{
 use crate::{
     bill::{self, Left},
     cost::Charge,
-    estimate,
+    ended::Ended,
     fault::GatewayFault,
     gateway::Gateway,
     kept::Place,
+    ledger::{LedgerFault, Permit},
     live::Live,
-    makers, reckon,
+    makers,
     record::{CallRecord, CallStatus},
-    store::{self, Maker, MakerRow},
+    store::Maker,
     target::Target,
     trace,
 };
@@ -45,13 +46,16 @@ const LONGEST: Duration = Duration::from_secs(30);
 const APART: Duration = Duration::from_millis(3);
 /// One question.
 const WITHIN: Duration = Duration::from_secs(60);
-/// So long a client waits at most until the catalog knows who makes its response. It is told there once more when its call is
-/// settled.
+/// So long a client waits at most until the catalog knows who makes its response, and who waits for it. It is told again with
+/// the first question.
 const NOTED_WITHIN: Duration = Duration::from_secs(2);
 /// A provider that does not know a response any more so often in turn does not keep it.
 const UNKNOWN: u32 = 3;
 /// No provider works on one for so long.
 const GIVE_UP: Duration = Duration::from_secs(24 * 3_600);
+/// How often it is looked whether another process is gone that waited for some, and how many of them are taken over at once.
+const ADOPT_EVERY: Duration = Duration::from_secs(5);
+const ADOPTED_AT_ONCE: usize = 200;
 
 type Key = (ProjectId, String);
 
@@ -123,24 +127,45 @@ impl Gateway {
             tracing::error!(error = fault::chain(&found), "a call in the background is known to this process only");
         }
         // As tables take it.
-        let row = MakerRow::of(left.permit.worst());
+        let worst = left.permit.worst().clone();
         // From here on it is waited for, even if its client hangs up at this moment.
         self.wait_for(left, FIRST);
         // The others have to know before the call is settled who makes it.
-        let Some(row) = row else { return };
-        match timeout(NOTED_WITHIN, store::put_maker(self.inner.ledger.catalog(), &row)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(found)) => {
-                tracing::warn!(error = fault::chain(&found), "who makes a response in the background is not written down yet");
-            }
-            Err(_) => tracing::warn!("who makes a response in the background is not written down in time"),
+        if let Err(found) = self.tell_left(&worst).await {
+            tracing::warn!(error = fault::chain(&found), "who waits for a response in the background is not written down yet");
         }
+    }
+
+    async fn tell_left(&self, worst: &CallRecord) -> Result<(), LedgerFault> {
+        let told = timeout(NOTED_WITHIN, self.inner.ledger.tell_left(worst)).await;
+        told.unwrap_or(Err(LedgerFault::Interrupted))
     }
 
     /// Goes on waiting for what an earlier process has left.
     pub(crate) fn follow_left(&self) {
+        self.go_on(self.inner.ledger.take_left());
+    }
+
+    /// Looks whether there are some whose process is gone, until told to stop.
+    pub(crate) async fn adopt_from_time_to_time(self, stop: Stop) {
+        while stop.sleep(ADOPT_EVERY).await {
+            if let Err(found) = self.adopt().await {
+                tracing::debug!(error = fault::chain(&found), "it could not be read whether calls are waited for by nobody");
+            }
+        }
+    }
+
+    /// Goes on waiting for what processes waited for that are gone.
+    pub(crate) async fn adopt(&self) -> Result<(), LedgerFault> {
+        if !self.inner.background.is_full() {
+            self.go_on(self.inner.ledger.adopt(ADOPTED_AT_ONCE).await?);
+        }
+        Ok(())
+    }
+
+    fn go_on(&self, permits: Vec<Permit>) {
         let mut first = FIRST;
-        for permit in self.inner.ledger.take_left() {
+        for permit in permits {
             // As if this were the moment after it was begun.
             let mut record = CallRecord { status: CallStatus::Cancelled, ..permit.worst().clone() };
             bill::add_up(&mut record);
@@ -159,12 +184,12 @@ impl Gateway {
 
     async fn waits(&self, left: Left, (heard, first): (&Heard, Duration), stop: Stop) {
         let outcome = tokio::select! {
-            outcome = self.outcome(&left.record, (heard, first)) => Some(outcome),
+            outcome = self.outcome(left.permit.worst(), (heard, first)) => Some(outcome),
             () = stop.requested() => None,
         };
         self.inner.background.is_over(&left.record);
         match outcome {
-            Some(Some((status, body))) => self.settle(left, &status, &body),
+            Some(Some(ended)) => self.settle(left, &ended),
             Some(None) => self.give_up(left),
             None => {
                 left.permit.stays_open();
@@ -176,33 +201,47 @@ impl Gateway {
         }
     }
 
-    /// How the response ended, and the whole of it; nothing where that will not be known.
-    async fn outcome(&self, record: &CallRecord, (heard, first): (&Heard, Duration)) -> Option<(String, Bytes)> {
-        let response = record.response.as_deref()?;
-        let until = record.at.plus(GIVE_UP);
-        let (mut pause, mut unknown) = (first, 0);
+    /// How the response ended; nothing where that will not be known. `worst` is the call as it was let in.
+    async fn outcome(&self, worst: &CallRecord, (heard, first): (&Heard, Duration)) -> Option<Ended> {
+        let response = worst.response.as_deref()?;
+        let maker = maker(worst);
+        let until = worst.at.plus(GIVE_UP);
+        let (mut pause, mut unknown, mut told) = (first, 0, false);
         loop {
             let _ = timeout(pause.mul_f64(rand::random_range(0.75..=1.0)), heard.told.notified()).await;
             pause = (pause * 2).min(LONGEST);
+            told = told || self.tell_left(worst).await.is_ok();
             let asked = match heard.last() {
                 Some(body) => Ok(body),
                 None => {
                     let _turn = self.inner.background.turns.acquire().await;
-                    self.read(record, response).await
+                    self.told_by(&maker, (worst.caller.project, response), About::Read).await
                 }
-            };
-            unknown = match &asked {
-                Err(fault) if fault.class() == Some(FaultClass::NotFound) => unknown + 1,
-                _ => 0,
             };
             match asked {
                 Ok(body) => {
-                    if let Some(status) = makers::ended(response, &body) {
-                        return Some((status, body));
+                    unknown = 0;
+                    if let Some(said) = makers::ended(response, &body) {
+                        return Some(Ended::of(worst, &said, &body));
                     }
                 }
-                Err(_) if unknown == UNKNOWN => return None,
-                Err(fault) => tracing::debug!(%fault, response, "a response in the background could not be read"),
+                Err(fault) => {
+                    tracing::debug!(%fault, response, "a response in the background could not be read");
+                    // Whoever deleted it has left word of how it ended.
+                    match self.inner.ledger.word_of(worst.id).await {
+                        Ok(word) => {
+                            if let Ok(ended) = serde_json::from_str(&word) {
+                                return Some(ended);
+                            }
+                            unknown = if fault.class() == Some(FaultClass::NotFound) { unknown + 1 } else { 0 };
+                        }
+                        // There may be word.
+                        Err(found) => tracing::debug!(error = fault::chain(&found), "word of a response could not be read"),
+                    }
+                    if unknown == UNKNOWN {
+                        return None;
+                    }
+                }
             }
             if self.inner.reach.clock.now() >= until {
                 return None;
@@ -210,48 +249,44 @@ impl Gateway {
         }
     }
 
-    async fn read(&self, record: &CallRecord, response: &str) -> Result<Bytes, GatewayFault> {
-        let maker = Maker {
-            model: record.model.clone(),
-            route: record.route.clone(),
-            provider: record.provider.clone().unwrap_or_default(),
-            target: record.target.clone().unwrap_or_default(),
-        };
-        self.read_from(record.caller.project, response, &maker).await
-    }
-
-    async fn read_from(&self, project: ProjectId, response: &str, maker: &Maker) -> Result<Bytes, GatewayFault> {
-        let place = Place { project, maker, kept: Kept { about: About::Read, response, query: None } };
+    async fn told_by(&self, maker: &Maker, (project, response): (ProjectId, &str), about: About) -> Result<Bytes, GatewayFault> {
+        let place = Place { project, maker, kept: Kept { about, response, query: None } };
         let said = self.say(place, &HeaderMap::new(), Instant::now() + WITHIN).await?;
         Ok(said.whole().await?)
     }
 
-    /// Before a response that is waited for goes away it is asked once more.
-    pub(crate) async fn hear_of(&self, project: ProjectId, response: &str, maker: &Maker) {
-        if self.inner.background.is_waiting(project, response)
-            && let Ok(body) = self.read_from(project, response, maker).await
-        {
-            self.inner.background.hear(project, response, &body);
+    /// Before a response goes away that a process waits for, this one or another, it is asked how it ended. One that goes on is
+    /// ended first: nobody could read it any more, and what it used could not be asked.
+    pub(crate) async fn hear_of(&self, project: ProjectId, response: &str, maker: &Maker) -> Result<(), GatewayFault> {
+        let worst = self.inner.ledger.waited_for(project, response).await?;
+        if worst.is_none() && !self.inner.background.is_waiting(project, response) {
+            return Ok(());
         }
+        for about in [About::Read, About::Cancel, About::Read] {
+            // Not every provider ends one, and one may end by itself meanwhile: so it is asked once more.
+            let Ok(body) = self.told_by(maker, (project, response), about).await else { continue };
+            let Some(said) = makers::ended(response, &body) else { continue };
+            if let Some(worst) = &worst {
+                let word = serde_json::to_string(&Ended::of(worst, &said, &body)).unwrap_or_default();
+                self.inner.ledger.leave_word(worst.id, &word).await?;
+            }
+            self.inner.background.hear(project, response, &body);
+            break;
+        }
+        Ok(())
     }
 
-    fn settle(&self, left: Left, status: &str, body: &[u8]) {
+    fn settle(&self, left: Left, ended: &Ended) {
         let Left { permit, mut record, span } = left;
-        let told = OpenAi { azure: false }.usage(Operation::Responses, body);
-        let usage = told.unwrap_or_else(|| guess(permit.worst(), status, body));
-        if told.is_some() || !usage.is_nothing() {
-            let charge = self.price(&record, &usage);
+        if let Some(usage) = &ended.usage {
+            let charge = self.price(&record, usage);
             let (provider, target) = (record.provider.clone().unwrap_or_default(), record.target.clone().unwrap_or_default());
-            bill::enter(&mut record, (provider.as_str(), target.as_str()), &usage, charge.as_ref());
+            bill::enter(&mut record, (provider.as_str(), target.as_str()), usage, charge.as_ref());
             if charge.is_none() && !usage.is_nothing() {
                 self.inner.desk.counters.unpriced();
             }
         }
-        record.status = match status {
-            "failed" => CallStatus::Failed,
-            "cancelled" => CallStatus::Cancelled,
-            _ => CallStatus::Ok,
-        };
+        record.status = ended.status;
         record.class = (record.status == CallStatus::Failed).then_some(FaultClass::Server);
         let took = self.inner.reach.clock.now().since(record.at);
         record.took_ms = bill::millis(took);
@@ -293,18 +328,13 @@ impl Gateway {
     }
 }
 
-/// What a response used that does not say so: what its request says, and what is seen of its text. One that failed before it
-/// wrote anything used nothing, as far as anybody knows.
-fn guess(worst: &CallRecord, status: &str, body: &[u8]) -> TokenUsage {
-    let written = reckon::tokens(estimate::streamed_text(body, &["\"text\"", "\"content\"", "\"arguments\""]));
-    if status == "failed" && written == 0 {
-        return TokenUsage::default();
-    }
-    TokenUsage {
-        input: worst.usage.input,
-        output: written.min(worst.usage.output),
-        input_from: Provenance::Estimated,
-        output_from: Provenance::Estimated,
-        ..TokenUsage::default()
+/// Who makes the response of a call in the background.
+fn maker(worst: &CallRecord) -> Maker {
+    Maker {
+        model: worst.model.clone(),
+        route: worst.route.clone(),
+        provider: worst.provider.clone().unwrap_or_default(),
+        target: worst.target.clone().unwrap_or_default(),
+        account: worst.account.unwrap_or(Digest::of(b"")),
     }
 }

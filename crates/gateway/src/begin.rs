@@ -27,7 +27,7 @@ use crate::{
     pass::{self, Passed},
     scan::{self, Scan},
     service::Body,
-    trace,
+    told, trace,
     translate::{self, Shape, Translated},
 };
 
@@ -114,7 +114,7 @@ impl Reach {
         match begun {
             Ok((flow, lost, headers)) => {
                 if !lost.is_empty() {
-                    attempt.mark(|span| span.set(trace::LOST, lost.join(", ")));
+                    attempt.mark(|span| span.set(trace::LOST, told::line(&lost)));
                 }
                 Ok(Begun { attempt, flow, lost, headers })
             }
@@ -198,8 +198,8 @@ fn cannot_count(asked: &Asked, index: usize, fault: &GatewayFault) -> bool {
 fn prepare(asked: &Asked, index: usize, place: (&dyn Adapter, &Endpoint)) -> Result<Prepared, GatewayFault> {
     let spec = &asked.route.targets[index].spec;
     if let Some(passed) = pass::request(asked, spec, place) {
-        let Passed { outgoing, strip } = passed?;
-        return Ok(Prepared { outgoing, way: Way::Pass { strip }, lost: Vec::new() });
+        let Passed { outgoing, strip, lost } = passed?;
+        return Ok(Prepared { outgoing, way: Way::Pass { strip }, lost });
     }
     let Translated { outgoing, shape, lost } = translate::request(asked, spec, place)?;
     Ok(Prepared { outgoing, way: Way::Translate(shape), lost })
@@ -315,6 +315,8 @@ impl Head {
                 // Paid for, even if nobody can read the rest: by what it says it used, or else by what it is seen to hold.
                 match adapter.usage(attempt.operation(), &bytes) {
                     Some(usage) => attempt.saw(&usage),
+                    // Documents that were ranked have texts, and nobody wrote them.
+                    None if !writes(attempt.operation()) => {}
                     None => attempt.wrote(estimate::streamed_text(&bytes, &["\"text\"", "\"content\""])),
                 }
                 match shape {

@@ -76,6 +76,15 @@ impl Begins {
         peak.map(|peak| peak.now(now))
     }
 
+    /// Whether an answer began of those that `ms` goes by.
+    pub(crate) fn has_begun(&self, manner: Manner) -> bool {
+        let streamed = !self.streamed.recent.is_empty();
+        match manner {
+            Manner::Streamed => streamed,
+            Manner::Whole => streamed || !self.whole.recent.is_empty(),
+        }
+    }
+
     /// The last that began, in milliseconds and in no order.
     pub(crate) fn recent(&self, manner: Manner) -> Vec<u32> {
         let times = match manner {

@@ -55,12 +55,12 @@ pub(crate) struct Bill {
 pub struct Spent(Weak<Bill>);
 
 impl Spent {
-    /// Nothing before the call is settled, and nothing where an answer says its cost in a header.
+    /// Nothing before the call is settled, where nobody knows the price, and where an answer says its cost in a header.
     #[must_use]
     pub fn cost(&self) -> Option<Money> {
         let bill = self.0.upgrade()?;
         let open = bill.lock();
-        open.is_settled().then_some(open.record.cost)
+        if open.is_settled() { open.record.known_cost() } else { None }
     }
 }
 
@@ -99,7 +99,8 @@ impl Open {
 /// How a call came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Settled {
-    pub(crate) cost: Money,
+    /// Absent where nobody knows the price.
+    pub(crate) cost: Option<Money>,
     pub(crate) usage: TokenUsage,
 }
 
@@ -145,6 +146,11 @@ impl Bill {
         if open.first.is_none() {
             show(&mut open.record, target, named);
         }
+    }
+
+    /// The call failed with the fault of this target, which was not the last that was tried.
+    pub(crate) fn tells_of(&self, target: &Target, named: &str) {
+        show(&mut self.lock().record, target, named);
     }
 
     /// An attempt's answer begins.
@@ -256,6 +262,9 @@ impl Bill {
         let (first, made) = (open.first, open.made.take());
         let record = &mut open.record;
         let response = made.filter(|_| status != CallStatus::Failed).and_then(|made| of_shown(record, made));
+        if response.is_none() {
+            record.account = None;
+        }
         record.response = response;
         record.status = status;
         record.class = fault.and_then(GatewayFault::class);
@@ -265,7 +274,7 @@ impl Bill {
         let record = record.clone();
         let span = open.span.take();
         drop(open);
-        let settled = Settled { cost: record.cost, usage: record.usage };
+        let settled = Settled { cost: record.known_cost(), usage: record.usage };
         if let Some(span) = span {
             close(span, &record, fault.map(Fault::code));
         }
@@ -301,9 +310,16 @@ impl Bill {
         self.lock().is_settled()
     }
 
-    /// So far; of a call that is complete, what it cost.
-    pub(crate) fn cost(&self) -> Money {
-        self.lock().record.cost
+    /// So far; of a call that is complete, what it cost. Nothing where nobody knows the price.
+    pub(crate) fn cost(&self) -> Option<Money> {
+        self.lock().record.known_cost()
+    }
+
+    /// Who is shown of those that were asked, if anybody was, and how many attempts there were so far.
+    pub(crate) fn asked(&self) -> (Option<(String, String)>, u32) {
+        let open = self.lock();
+        let record = &open.record;
+        (record.provider.clone().zip(record.target.clone()), record.attempts)
     }
 
     /// So far.
@@ -321,6 +337,7 @@ impl Drop for Bill {
 fn show(record: &mut CallRecord, target: &Target, named: &str) {
     record.provider = Some(target.provider.name.to_string());
     record.target = Some(target.model(named).to_owned());
+    record.account = Some(target.provider.account);
 }
 
 /// The name of a response, if whoever is shown made it.

@@ -38,7 +38,7 @@ use crate::{
     run::Run,
     service::{Answered, CacheOutcome, Reading, Request},
     target::Target,
-    trace,
+    told, trace,
 };
 
 /// The catalog is asked for no longer who made a response: then it is whose turn it is.
@@ -134,6 +134,7 @@ impl Gateway {
             }
             Err(fault) => {
                 admitted.bill.fails(&fault);
+                told::failed(&asked.request.told, asked.request.trace.trace, Some(&admitted.bill));
                 Err(fault)
             }
         }
@@ -165,7 +166,7 @@ impl Gateway {
         if request.operation != Operation::Responses || !request.peeked.background {
             return Ok(());
         }
-        if request.batch {
+        if request.is_line() {
             return Err(GatewayFault::invalid("background", "a batch is made in the background as it is; leave it out"));
         }
         if self.inner.background.is_full() {
@@ -203,6 +204,7 @@ impl Gateway {
                 let fault = GatewayFault::from(fault);
                 self.inner.desk.counters.refused();
                 span.fail(fault.code(), fault.to_string());
+                told::failed(&request.told, request.trace.trace, None);
                 return Err(fault);
             }
         };
@@ -336,6 +338,8 @@ fn record(asked: &Asked, id: CallId, at: Timestamp) -> CallRecord {
         cached: false,
         batch: request.batch,
         response: None,
+        account: None,
+        background: None,
         trace: request.trace.trace,
     }
 }

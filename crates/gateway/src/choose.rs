@@ -62,7 +62,10 @@ pub(crate) struct Picked {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Why {
     Only,
+    /// Calls of one key go there.
     Sticky,
+    /// Calls of one key go there where nobody before it takes them.
+    StickyThen,
     Drawn {
         weight: u32,
         of: u32,
@@ -84,6 +87,7 @@ impl fmt::Display for Why {
         match self {
             Self::Only => f.write_str("the only one of its tier that is well"),
             Self::Sticky => f.write_str("calls like this one stay with it"),
+            Self::StickyThen => f.write_str("calls like this one go to it where those before it do not take them"),
             Self::Drawn { weight, of } => write!(f, "drawn by weight {weight} of {of}"),
             Self::Written => f.write_str("in the order written"),
             Self::Sooner { ms } => write!(f, "lately began after {ms:.0} ms"),
@@ -128,7 +132,13 @@ pub(crate) fn order(seen: &[Seen], choose: Choose, sticky: Option<u64>, dice: &m
     for tier in usable.chunk_by(|a, b| seen[*a].tier == seen[*b].tier) {
         match (tier, sticky) {
             ([only], _) => order.picked.push(Picked { index: *only, why: Why::Only }),
-            (_, Some(key)) => order.picked.extend(by_key(seen, tier, key)),
+            (_, Some(key)) => {
+                for index in by_key(seen, tier, key) {
+                    // The first of a later tier is not where calls stay: it is asked when those before it have failed.
+                    let why = if order.picked.is_empty() { Why::Sticky } else { Why::StickyThen };
+                    order.picked.push(Picked { index, why });
+                }
+            }
             (_, None) => order.picked.extend(by_policy(seen, tier, choose, dice)),
         }
     }
@@ -197,7 +207,7 @@ fn by_cost(seen: &[Seen], tier: &[usize]) -> Vec<Picked> {
 
 /// Weighted rendezvous hashing: every target draws a number from the key, the highest wins. A target that comes or goes
 /// moves only the keys that were or will be its own.
-fn by_key(seen: &[Seen], tier: &[usize], key: u64) -> Vec<Picked> {
+fn by_key(seen: &[Seen], tier: &[usize], key: u64) -> Vec<usize> {
     let score = |index: usize| {
         let target = &seen[index];
         // 53 bits, moved off zero: a number strictly between 0 and 1.
@@ -206,7 +216,7 @@ fn by_key(seen: &[Seen], tier: &[usize], key: u64) -> Vec<Picked> {
     };
     let mut sorted = tier.to_vec();
     sorted.sort_by(|a, b| score(*b).total_cmp(&score(*a)).then(a.cmp(b)));
-    sorted.into_iter().map(|index| Picked { index, why: Why::Sticky }).collect()
+    sorted
 }
 
 /// The same number for the same text in every process and every version.

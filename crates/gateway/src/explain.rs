@@ -11,11 +11,11 @@ use crate::{
     asked::Question,
     begins::Manner,
     breaker::Standing,
-    choose::{self, Bar, Order, Picked, Seen, stable_hash},
+    choose::{self, Bar, Order, Picked, Seen, Why, stable_hash},
     cost::Prices,
     estimate::Size,
     record::Caller,
-    route::{Choose, Sticky},
+    route::{Cache, CacheMode, Choose, Sticky},
     routes::Route,
 };
 
@@ -45,6 +45,9 @@ pub struct Explanation {
     pub targets: Vec<ExplainedTarget>,
     /// Whether the route keeps answers.
     pub cached: bool,
+    /// And of which calls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<String>,
     pub retries: u32,
     pub hedged: bool,
 }
@@ -63,7 +66,7 @@ pub struct ExplainedTarget {
     #[serde(flatten)]
     pub standing: Standing,
     pub in_flight: u32,
-    /// How soon it lately began, in milliseconds, bad moments weighing more.
+    /// How soon it lately began, in milliseconds, bad moments weighing more; absent while nothing of it ever began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub begin_ms: Option<f64>,
     /// What the call would cost there, as far as anyone can tell before it is made.
@@ -95,7 +98,10 @@ pub(crate) fn explain(
         let target = &route.targets[index];
         let Seen { weight, tier, standing, begin_ms, in_flight, .. } = seen[index].clone();
         let on: Vec<&str> = target.spec.on.iter().map(|class| class.as_str()).collect();
-        let why = if on.is_empty() { why } else { format!("{why}; asked only after {}", on.join(", ")) };
+        let mut why = if on.is_empty() { why } else { format!("{why}; asked only after {}", on.join(", ")) };
+        if let Some(lacks) = target.provider.lacks() {
+            why = format!("{why}; cannot be called: {lacks}");
+        }
         ExplainedTarget {
             provider: target.provider.name.to_string(),
             model: target.model(model).to_owned(),
@@ -105,7 +111,7 @@ pub(crate) fn explain(
             weight,
             standing,
             in_flight,
-            begin_ms,
+            begin_ms: begin_ms.filter(|_| target.state.has_begun(manner)),
             cost: prices.cost(target.place(model), &question.guess(), asked.batch).map(|charge| charge.cost),
         }
     };
@@ -113,11 +119,10 @@ pub(crate) fn explain(
     // As a call does it: whose provider is busy comes after everyone else, and is waited for then.
     let (waits, free): (Vec<_>, Vec<_>) = picked.iter().partition(|picked| is_busy(route, picked.index));
     let why = |picked: &Picked| {
-        if is_busy(route, picked.index) {
-            format!("{}; {}, so that it is asked last and waited for", picked.why, Bar::Busy)
-        } else {
-            picked.why.to_string()
-        }
+        // What failures count as is no time at which anything began.
+        let never = matches!(picked.why, Why::Sooner { .. }) && !route.targets[picked.index].state.has_begun(manner);
+        let why = if never { "lately failed before anything began".to_owned() } else { picked.why.to_string() };
+        if is_busy(route, picked.index) { format!("{why}; {}, so that it is asked last and waited for", Bar::Busy) } else { why }
     };
     let in_turn = free.into_iter().chain(waits).enumerate();
     let asked_in_turn = in_turn.map(|(place, picked)| show(picked.index, Some(place), why(picked)));
@@ -129,8 +134,22 @@ pub(crate) fn explain(
         sticky: sticky.map(|(kind, _)| kind),
         targets: asked_in_turn.chain(left_out).collect(),
         cached: route.spec.cache.is_some(),
+        cache: route.spec.cache.as_ref().map(keeps),
         retries: route.spec.retry.attempts,
         hedged: route.spec.hedge.is_some(),
+    }
+}
+
+/// Which answers are kept, and for whom.
+fn keeps(Cache { mode, ttl, sampled, .. }: &Cache) -> String {
+    let which = if *sampled {
+        format!("every answer is kept for {ttl}")
+    } else {
+        format!("an answer is kept for {ttl} where its call has `temperature: 0` or a `seed`; `sampled: true` keeps every one")
+    };
+    match mode {
+        CacheMode::Exact => format!("{which}. It is given again for exactly the same request"),
+        CacheMode::Semantic => format!("{which}. It is given again also for a request that means the same"),
     }
 }
 

@@ -23,10 +23,10 @@ pub enum GatewayFault {
     /// Told to a client that comes back.
     #[error("nobody took the answer of `{model}`, and its call was ended")]
     NotTaken { model: String },
-    /// Who made a response is not there any more.
-    #[error("response `{response}` was made by provider `{provider}`, which this project does not have any more")]
+    /// Who made a response is not there any more, or is another account now.
+    #[error("response `{response}` was made with an account that provider `{provider}` of this project does not use any more")]
     MakerGone { provider: String, response: String },
-    /// What the last target that was tried said.
+    /// What a target said that was tried.
     #[error(transparent)]
     Upstream(#[from] UpstreamFault),
     /// What a model of this process said.
@@ -54,7 +54,7 @@ impl GatewayFault {
         }
     }
 
-    /// What the fault says of the last target, where one was asked.
+    /// What the fault says of a target, where one was asked.
     #[must_use]
     pub const fn class(&self) -> Option<FaultClass> {
         match self {
@@ -69,10 +69,10 @@ impl GatewayFault {
 /// What a fault of a model of this process would be at a provider.
 pub(crate) const fn local_class(fault: &ModelFault) -> FaultClass {
     match fault {
-        ModelFault::UnknownModel { .. } => FaultClass::NotFound,
+        ModelFault::UnknownModel { .. } | ModelFault::OtherKind { .. } => FaultClass::NotFound,
         ModelFault::ContextExceeded { .. } => FaultClass::ContextWindow,
         ModelFault::InvalidParameter { .. } => FaultClass::Invalid,
-        ModelFault::Unsupported { .. } => FaultClass::Unsupported,
+        ModelFault::Unsupported { .. } | ModelFault::UnkeptSchema { .. } => FaultClass::Unsupported,
         ModelFault::Saturated { .. } => FaultClass::RateLimited,
         ModelFault::Timeout { .. } => FaultClass::Timeout,
         ModelFault::NotInstalled { .. }

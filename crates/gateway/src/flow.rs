@@ -6,7 +6,8 @@ use std::{sync::Arc, time::Duration};
 use async_stream::stream;
 use bytes::Bytes;
 use futures::{StreamExt, stream::BoxStream};
-use mainspring_llm::exchange::Event;
+use mainspring_kernel::Fault as _;
+use mainspring_llm::{Ending, exchange::Event};
 use mainspring_providers::{Adapter, Endpoint, Events, Incoming, UpstreamFault};
 use tokio::time::timeout;
 
@@ -30,18 +31,20 @@ pub(crate) struct Handed {
     pub(crate) bill: Arc<Bill>,
     /// Keeps the answer for the cache.
     pub(crate) keeper: Option<Keeper>,
+    ending: Ending,
     closed: bool,
 }
 
 impl Handed {
-    pub(crate) fn new(attempt: Attempt, bill: Arc<Bill>, keeper: Option<Keeper>) -> Self {
-        Self { attempt, bill, keeper, closed: false }
+    pub(crate) fn new(attempt: Attempt, bill: Arc<Bill>, keeper: Option<Keeper>, ending: Ending) -> Self {
+        Self { attempt, bill, keeper, ending, closed: false }
     }
 
     fn completes(&mut self) {
         if !std::mem::replace(&mut self.closed, true) {
             self.attempt.completes();
             self.bill.settle(CallStatus::Ok, None);
+            self.ending.completes();
             if let Some(keeper) = self.keeper.take() {
                 keeper.finish();
             }
@@ -52,6 +55,7 @@ impl Handed {
         if !std::mem::replace(&mut self.closed, true) {
             self.attempt.fails(fault);
             self.bill.fails(fault);
+            self.ending.breaks(fault.code());
             self.keeper = None;
         }
     }

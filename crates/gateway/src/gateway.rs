@@ -102,6 +102,10 @@ impl Gateway {
         gateway.inner.tasks.spawn("gateway-watch", move |stop| async move { watching.watch(stop).await });
         let desk = Arc::clone(&gateway.inner.desk);
         gateway.inner.tasks.spawn("gateway-streams", move |stop| async move { desk.streams.watch(stop).await });
+        if gateway.inner.ledger.is_shared() {
+            let adopting = gateway.clone();
+            gateway.inner.tasks.spawn("gateway-adopts", move |stop| adopting.adopt_from_time_to_time(stop));
+        }
         Ok(gateway)
     }
 

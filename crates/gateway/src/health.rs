@@ -176,6 +176,11 @@ impl Health {
         self.begins.ms(manner, now)
     }
 
+    /// Whether that is more than what its failures count as.
+    pub(crate) fn has_begun(&self, manner: Manner) -> bool {
+        self.begins.has_begun(manner)
+    }
+
     /// A percentile of the recent times to begin of answers that came so, once there are enough of them.
     pub(crate) fn percentile(&self, manner: Manner, percentile: Percentile) -> Option<Duration> {
         let share = match percentile {

@@ -70,18 +70,20 @@ impl Reach {
                 (Flow::Translating(Box::new(translating)), lost)
             }
             Reading::Embed(call) => {
+                let (call, lost) = translate::embedding_with(call, &target.spec.parameters);
                 attempt.sends();
-                let answer = local::embed(&self.models, name, call, budget).await?;
+                let answer = local::embed(&self.models, name, &call, budget).await?;
                 let (inputs, dimensions) = (answer.vectors.len(), answer.vectors.first().map_or(0, Vec::len));
                 attempt.mark(|span| {
                     span.set(trace::INPUTS, inputs);
                     span.set(names::EMBED_DIMENSIONS, dimensions);
                 });
-                (Flow::Ready(Body::Embedded(answer)), Vec::new())
+                (Flow::Ready(Body::Embedded(answer)), lost)
             }
             Reading::Rerank(call) => {
                 attempt.sends();
-                (Flow::Ready(Body::Reranked(local::rerank(&self.models, name, call, budget).await?)), Vec::new())
+                let answer = local::rerank(&self.models, name, call, budget).await?;
+                (Flow::Ready(Body::Reranked(answer)), translate::not_said(&target.spec.parameters))
             }
             Reading::Opaque => {
                 let what = asked.request.operation.as_str().to_owned();

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::{StreamExt, stream::BoxStream};
 use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 use mainspring_kernel::{Fault as _, Name, id::ProjectId};
-use mainspring_llm::{Budget, SpanContext, trace::SpanKind};
+use mainspring_llm::{Budget, Ending, SpanContext, trace::SpanKind};
 use mainspring_providers::{About, Endpoint, Incoming, Kept, Patience, UpstreamFault, adapter, sse};
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -46,6 +46,8 @@ pub struct KeptAnswer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: KeptBody,
+    /// Of one that comes in pieces.
+    pub ending: Ending,
 }
 
 pub enum KeptBody {
@@ -126,22 +128,24 @@ impl Gateway {
         let KeptRequest { project, response, about, query, headers, trace: _, budget } = request;
         if *about == About::Delete {
             // What is deleted cannot be asked what it used.
-            let _ = timeout_at(budget.deadline(), self.hear_of(*project, response, maker)).await;
+            if let Ok(heard) = timeout_at(budget.deadline(), Box::pin(self.hear_of(*project, response, maker))).await {
+                heard?;
+            }
         }
         let place = Place { project: *project, maker, kept: Kept { about: *about, response, query: query.as_deref() } };
         let said = self.say(place, headers, budget.deadline()).await?;
         let (status, headers) = (said.incoming.status, handed_on(&said.endpoint, &said.incoming.headers));
         let kind = said.incoming.headers.get(CONTENT_TYPE).map(|kind| kind.as_bytes().to_ascii_lowercase());
         if kind.is_some_and(|kind| kind.starts_with(b"text/event-stream")) {
-            let until = said.until;
-            let events = self.inner.desk.streams.hold(said.events(), (maker.model.as_str(), until), None);
-            return Ok(KeptAnswer { status, headers, body: KeptBody::Events(events) });
+            let (until, ending) = (said.until, Ending::default());
+            let events = self.inner.desk.streams.hold(said.events(), (maker.model.as_str(), until), (None, &ending));
+            return Ok(KeptAnswer { status, headers, body: KeptBody::Events(events), ending });
         }
         let body = said.whole().await?;
         if matches!(about, About::Read | About::Cancel) {
             self.inner.background.hear(*project, response, &body);
         }
-        Ok(KeptAnswer { status, headers, body: KeptBody::Whole(body) })
+        Ok(KeptAnswer { status, headers, body: KeptBody::Whole(body), ending: Ending::default() })
     }
 
     /// Sends a request to who keeps a response, and waits for the head of an answer that says yes.
@@ -150,7 +154,8 @@ impl Gateway {
         let gone = || GatewayFault::MakerGone { provider: maker.provider.clone(), response: kept.response.to_owned() };
         let routes = self.inner.routes.of(project);
         let name = maker.provider.parse::<Name>().map_err(|_| gone())?;
-        let provider = routes.provider(&name).ok_or_else(gone)?;
+        // Of the same name it may be another account now, which made nothing of this.
+        let provider = routes.provider(&name).filter(|provider| provider.account == maker.account).ok_or_else(gone)?;
         // A name that now belongs to what is no server keeps nothing.
         let adapter = adapter(provider.kind()).ok_or_else(gone)?;
         let endpoint = provider.endpoint()?;

@@ -11,6 +11,7 @@ use mainspring_llm::{
         Answer, Call, Choice, Dialect, EmbedAnswer, EmbedCall, Event, Finish, Format, Part, RerankAnswer, RerankCall, Role, Turn,
     },
 };
+use mainspring_providers::beside_content;
 use serde_json::{Map, Value, json};
 
 use crate::fault::GatewayFault;
@@ -28,7 +29,9 @@ pub(crate) fn request(call: &Call, model: &str) -> Result<(ChatRequest, Vec<Stri
     if !call.tools.is_empty() || call.extra.get("functions").is_some_and(has_functions) {
         return Err(unsupported("tools"));
     }
-    let messages = call.turns.iter().map(|turn| message(turn, model)).collect::<Result<Vec<_>, _>>()?;
+    let mut beside = Vec::new();
+    let turns = call.turns.iter().enumerate();
+    let messages = turns.map(|(index, turn)| message(turn, (index, &mut beside), model)).collect::<Result<Vec<_>, _>>()?;
     let mut request = ChatRequest::of(messages);
     let usual = Sampling::default();
     request.sampling = Sampling {
@@ -54,10 +57,12 @@ pub(crate) fn request(call: &Call, model: &str) -> Result<(ChatRequest, Vec<Stri
         ("parallel_tool_calls", call.parallel_tools.is_some()),
     ];
     let lost = lost.into_iter().filter(|(_, said)| *said).map(|(name, _)| name.to_owned());
-    Ok((request, lost.chain(call.extra.keys().cloned()).collect()))
+    let unread = call.extra.keys().chain(&call.unread).cloned();
+    Ok((request, lost.chain(beside).chain(unread).collect()))
 }
 
-fn message(turn: &Turn, model: &str) -> Result<Message, ModelFault> {
+/// Names what is said of the message beside its content.
+fn message(turn: &Turn, (index, beside): (usize, &mut Vec<String>), model: &str) -> Result<Message, ModelFault> {
     let speaker = match turn.role {
         Role::System | Role::Developer => Speaker::System,
         Role::User => Speaker::User,
@@ -66,6 +71,10 @@ fn message(turn: &Turn, model: &str) -> Result<Message, ModelFault> {
     };
     let mut texts: Vec<&str> = Vec::with_capacity(turn.parts.len());
     for part in &turn.parts {
+        if let Some(fields) = beside_content(part) {
+            beside.extend(fields.keys().map(|name| format!("messages[{index}].{name}")));
+            continue;
+        }
         let what = match part {
             Part::Text { text, .. } | Part::Refusal { text } => {
                 texts.push(text);
@@ -115,7 +124,7 @@ pub(crate) fn chat(
                 match delta {
                     Ok(Delta::Text { text, logprobs: tokens }) => yield Ok(Event::Text { choice, text, logprobs: logprobs(&tokens) }),
                     Ok(Delta::Done { finish: why, usage }) => {
-                        count(&mut used, usage);
+                        count(&mut used, if choice == 0 { usage } else { usage.of_alternative() });
                         yield Ok(Event::Finished { choice, finish: finish(why), stop_sequence: None });
                         done = true;
                         break;

@@ -51,10 +51,15 @@ impl Makers {
     }
 }
 
-/// The name of the response in an answer, or in the event that begins one.
+/// The name of the response in an answer, or in the event that begins one. Others may stand before it, in what the client said.
 pub(crate) fn made(data: &[u8]) -> Option<&[u8]> {
-    let at = memmem::find(data, b"\"resp_")? + 1;
-    word(&data[at..])
+    let at = memmem::find_iter(data, b"\"resp_").find(|at| names(&data[..*at]))?;
+    word(&data[at + 1..])
+}
+
+/// Whether what stands here is what has just been called `id`.
+fn names(before: &[u8]) -> bool {
+    before.trim_ascii_end().strip_suffix(b":").is_some_and(|before| before.trim_ascii_end().ends_with(b"\"id\""))
 }
 
 /// The response a request goes on from.
@@ -135,7 +140,11 @@ mod tests {
         assert_eq!(text(made(br#"{"id":"resp_1","object":"response"}"#)).as_deref(), Some("resp_1"));
         let event = br#"{"type": "response.created", "response": {"id": "resp_2", "status": "in_progress"}}"#;
         assert_eq!(text(made(event)).as_deref(), Some("resp_2"));
-        assert_eq!(text(made(br#"{"id":"chatcmpl-1"}"#)), None);
+        let behind = br#"{"metadata":{"of":"resp_8"},"instructions":"say \"id\":\"resp_9\"","id" : "resp_1"}"#;
+        assert_eq!(text(made(behind)).as_deref(), Some("resp_1"), "what a client says names nothing");
+        for none in [r#"{"id":"chatcmpl-1"}"#, r#"{"previous_response_id":"resp_8"}"#, r#""resp_8""#] {
+            assert_eq!(text(made(none.as_bytes())), None, "{none}");
+        }
         assert_eq!(text(previous(br#"{"previous_response_id" : "resp_3", "input": "x"}"#)).as_deref(), Some("resp_3"));
         for none in [r#"{"previous_response_id":null}"#, r#"{"input":"say \"previous_response_id\": \"resp_4\""}"#, "{}", ""] {
             assert_eq!(text(previous(none.as_bytes())), None, "{none}");

@@ -41,7 +41,7 @@ pub struct Asks {
     pub trace: SpanContext,
     /// Which version of an app asks.
     pub version: Option<String>,
-    /// A line of a batch.
+    /// Priced as calls in a batch are.
     pub batch: bool,
     pub told: Told,
 }
@@ -57,13 +57,14 @@ impl Asks {
 /// The seam by which chains find models.
 impl ModelSource for Gateway {
     fn chat(&self, asking: &Asking<'_>, name: &str) -> Option<Arc<dyn ChatModel>> {
-        let Asking { actor, app, version, user, batch, trace, told } = *asking;
+        let Asking { actor, app, version, user, batch, line_of, trace, told } = *asking;
         let caller = Caller {
             project: actor.project,
             principal: actor.principal,
             key: actor.key,
             user: user.map(str::to_owned),
             app: app.map(str::to_owned),
+            line_of,
         };
         let version = version.map(str::to_owned);
         let (labels, trace, told) = (actor.labels.clone(), trace.clone(), told.clone());
@@ -118,14 +119,21 @@ impl RouteModel {
             cache: CacheWish::AsConfigured,
             budget,
             batch: self.asks.batch,
+            told: Told::default(),
         })
     }
 
     /// Makes a call, and tells what is known of it when its answer begins and when it is complete.
     async fn called(&self, request: Request) -> Result<ChatStream, ModelFault> {
+        let failed = request.told.clone();
         let (answered, bill) = match self.gateway.called(request).await {
             Ok(called) => called,
-            Err(fault) => return Err(self.fault(fault)),
+            Err(fault) => {
+                for (name, value) in failed.facts().headers {
+                    self.asks.told.say(&name, &value);
+                }
+                return Err(self.fault(fault));
+            }
         };
         self.tell(&answered.told());
         let events = match answered.body {
@@ -144,7 +152,9 @@ impl RouteModel {
             };
             if matches!(delta, Some(Ok(Delta::Done { .. }))) {
                 told.say(USAGE, said.usage.input_from.max(said.usage.output_from).as_str());
-                told.costs(bill.cost());
+                if let Some(cost) = bill.cost() {
+                    told.costs(cost);
+                }
             }
             std::future::ready(delta)
         });

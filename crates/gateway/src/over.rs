@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::{StreamExt, future::BoxFuture};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use mainspring_kernel::Money;
-use mainspring_llm::Budget;
+use mainspring_llm::{Budget, Told};
 
 use crate::{
     asked::Asked,
@@ -45,7 +45,6 @@ struct Origin {
 impl Origin {
     fn of(attempt: &Attempt, lost: Vec<String>, mut headers: HeaderMap) -> Self {
         let (provider, target) = attempt.names();
-        // A cost of zero may mean that nobody knows the price.
         if let Some(price) = attempt.price().and_then(|price| HeaderValue::from_str(&price).ok()) {
             headers.insert(PRICE, price);
         }
@@ -74,11 +73,13 @@ impl Over<'_> {
     fn stream(mut self, begun: Begun) -> Answered {
         let Begun { attempt, flow, lost, headers } = begun;
         let from = Origin::of(&attempt, lost, headers);
-        let handed = Handed::new(attempt, Arc::clone(&self.admitted.bill), self.keeper(&from));
+        let (keeper, ending) = (self.keeper(&from), self.asked.request.told.ending());
         let (bill, of) = (&self.admitted.bill, (&*self.asked.named, self.asked.deadline));
+        let handed = Handed::new(attempt, Arc::clone(bill), keeper, ending.clone());
+        let told = (Some(bill), ending);
         let body = match flow {
-            Flow::Passing(passing) => Body::Chunks(bill.streams().hold(passing.stream(handed), of, Some(bill))),
-            Flow::Translating(translating) => Body::Events(bill.streams().hold(translating.stream(handed), of, Some(bill))),
+            Flow::Passing(passing) => Body::Chunks(bill.streams().hold(passing.stream(handed), of, told)),
+            Flow::Translating(translating) => Body::Events(bill.streams().hold(translating.stream(handed), of, told)),
             // Only streams come here; a whole answer has been read before.
             Flow::Ready(body) => body,
             Flow::Head(_) => Body::Bytes(bytes::Bytes::new()),
@@ -103,7 +104,7 @@ impl Over<'_> {
             target,
             attempts: bill.attempts(),
             cache: outcome,
-            cost: settled.map(|settled| settled.cost),
+            cost: settled.and_then(|settled| settled.cost),
             spent: if settled.is_some() { Spent::default() } else { bill.spent() },
             usage: settled.map(|settled| settled.usage).filter(|usage| usage.total() > 0),
             lost,
@@ -189,5 +190,6 @@ fn again(asked: &Asked) -> Request {
         cache: CacheWish::Refresh,
         budget: Budget::of(asked.route.spec.timeouts.total.as_duration()),
         batch: request.batch,
+        told: Told::default(),
     }
 }

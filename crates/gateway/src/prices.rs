@@ -1,6 +1,6 @@
 //! What people write of prices.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use mainspring_kernel::{Money, Name};
 use mainspring_llm::ServiceTier;
@@ -150,6 +150,16 @@ impl JsonSchema for Dollars {
 }
 
 impl ModelPrice {
+    /// Whether whatever the other matches is matched by this one too, so that the other after it never counts.
+    #[must_use]
+    pub fn hides(&self, other: &Self) -> bool {
+        let wide = self.provider.is_none() || self.provider == other.provider;
+        wide && match self.model.strip_suffix('*') {
+            Some(stem) => other.model.trim_end_matches('*').starts_with(stem),
+            None => self.model == other.model,
+        }
+    }
+
     /// The usual rates: short input, not in a batch.
     #[must_use]
     pub const fn rates(&self) -> Rates {
@@ -197,16 +207,23 @@ impl PricesSpec {
         if self.models.len() > MODELS_MAX {
             problems.insert("models".to_owned(), format!("at most {MODELS_MAX} models"));
         }
-        let mut seen = BTreeSet::new();
         for (index, price) in self.models.iter().enumerate() {
             let place = format!("models[{index}]");
-            if !seen.insert((&price.model, &price.provider)) {
-                problems.insert(format!("{place}.model"), "this model is there already, and the first counts".to_owned());
-            }
             check_model(&mut problems, &place, price);
+            if let Some(first) = self.models.iter().take(index).position(|before| before.hides(price)) {
+                problems.insert(format!("{place}.model"), hidden(&self.models[first], first, price));
+            }
         }
         problems
     }
+}
+
+fn hidden(before: &ModelPrice, at: usize, price: &ModelPrice) -> String {
+    if before.model == price.model && before.provider == price.provider {
+        return "this model is there already, and the first counts".to_owned();
+    }
+    let named = &before.model;
+    format!("it is never reached: `{named}` (models[{at}]) stands before it and matches all that it does; put this one first")
 }
 
 fn check_model(problems: &mut Problems, place: &str, price: &ModelPrice) {

@@ -35,20 +35,6 @@ mod tests {
     }
 
     #[test]
-    fn no_entry_is_hidden_by_a_pattern_before_it() {
-        let spec = read().unwrap();
-        for (index, price) in spec.models.iter().enumerate() {
-            let hides = |before: &&crate::prices::ModelPrice| {
-                let reaches = before.provider.is_none() || before.provider == price.provider;
-                let stem = before.model.strip_suffix('*');
-                reaches && stem.is_some_and(|stem| price.model.trim_end_matches('*').starts_with(stem))
-            };
-            let hidden = spec.models[..index].iter().find(hides);
-            assert!(hidden.is_none(), "`{}` is never reached: `{}` comes first", price.model, hidden.unwrap().model);
-        }
-    }
-
-    #[test]
     fn who_waits_pays_less_and_who_does_not_pays_more() {
         let mut listed = 0;
         for price in read().unwrap().models {

@@ -2,7 +2,7 @@
 
 use mainspring_kernel::{
     Digest, Money, Timestamp,
-    id::{ApiKeyId, CallId, PrincipalId, ProjectId},
+    id::{ApiKeyId, BatchId, CallId, PrincipalId, ProjectId},
 };
 use mainspring_llm::{TokenUsage, TraceId};
 use mainspring_providers::FaultClass;
@@ -22,6 +22,9 @@ pub struct Caller {
     /// The app whose chain makes the call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app: Option<String>,
+    /// The batch of which a line makes the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line_of: Option<BatchId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,11 +119,19 @@ pub struct CallRecord {
     /// Answered from the cache.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cached: bool,
+    /// Priced as calls in a batch are.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub batch: bool,
     /// The name of the response that was made, where its provider keeps it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<String>,
+    /// The account of the provider that keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Digest>,
+    /// What was set aside for it, where its answer is made while its client is away. Of such a call the catalog knows which
+    /// process waits for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background: Option<Money>,
     pub trace: TraceId,
 }
 
@@ -135,6 +146,12 @@ impl CallRecord {
             price: self.price.as_ref(),
         });
         self.charges.iter().map(AttemptCharge::part).chain(own)
+    }
+
+    /// Nothing where tokens were used that nobody has a price for: zero would say that they were free.
+    pub(crate) fn known_cost(&self) -> Option<Money> {
+        let unpriced = !self.cached && self.parts().any(|part| part.is_unpriced());
+        (!unpriced).then_some(self.cost)
     }
 
     /// Says nothing twice: what the target that is shown was paid alone stands in the call's own fields.

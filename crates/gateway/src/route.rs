@@ -57,7 +57,8 @@ pub struct Target {
     /// after every fault that the route's `fallback` names. Needs a tier above the lowest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub on: Vec<FaultClass>,
-    /// What is always sent: `temperature: 0.2`. Fields as in OpenAI's chat completions; `null` takes a field away.
+    /// What is always sent: `temperature: 0.2`. Fields as in OpenAI's chat completions, and other endpoints are told in their
+    /// own words; what they do not know is left out and named. `null` takes a field away.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub parameters: Map<String, Value>,
     /// In tokens. A call that is surely longer skips the target.

@@ -70,21 +70,43 @@ impl<'a> Run<'a> {
         if let Some(rules) = &self.asked.route.spec.hedge {
             self.asked.route.hedges.earn(rules.at_most);
         }
-        let mut last = None;
-        while let Some(turn) = self.place(last.as_ref()).and_then(|place| self.queue.remove(place)) {
-            match self.target(turn, last.is_none()).await {
+        // Of the targets that were asked, in turn.
+        let mut faults: Vec<(usize, GatewayFault)> = Vec::new();
+        while let Some(turn) = self.place(faults.last().map(|(_, fault)| fault)).and_then(|place| self.queue.remove(place)) {
+            match self.target(turn, faults.is_empty()).await {
                 Some(Ok(got)) => return Ok(got),
                 Some(Err(fault)) => {
-                    if self.place(Some(&fault)).is_none() || self.is_over() || !self.bill.may_go_on() {
-                        return Err(fault);
+                    let is_last = self.place(Some(&fault)).is_none() || self.is_over() || !self.bill.may_go_on();
+                    faults.push((turn.index, fault));
+                    if is_last {
+                        break;
                     }
-                    last = Some(fault);
                 }
                 None if self.is_over() => break,
                 None => {}
             }
         }
-        Err(last.unwrap_or_else(|| self.nobody()))
+        Err(self.told(faults))
+    }
+
+    /// Which of several faults the client is told: the last. Where that only says what its target cannot do, and the same call
+    /// may go well later, it is told so instead: another's fault passes by itself, or one that was not asked may be there again.
+    fn told(&self, mut faults: Vec<(usize, GatewayFault)>) -> GatewayFault {
+        let Some((target, last)) = faults.pop() else { return self.nobody(None) };
+        let Some(class) = last.class().filter(|class| is_of_target(*class)) else { return last };
+        let comes_back = self.barred.iter().any(|(index, bar)| {
+            let on = &self.asked.route.targets[*index].spec.on;
+            let was_asked = *index == target || faults.iter().any(|(asked, _)| asked == index);
+            matches!(bar, Bar::Unwell(_) | Bar::Busy) && !was_asked && (on.is_empty() || on.contains(&class))
+        });
+        match faults.into_iter().rfind(|(_, fault)| fault.class().is_some_and(passes)) {
+            Some((target, passing)) => {
+                self.bill.tells_of(&self.asked.route.targets[target], &self.asked.named);
+                passing
+            }
+            None if comes_back => self.nobody(Some(&last)),
+            None => last,
+        }
     }
 
     /// Where in the queue the next target stands, of those that are asked after this fault, or before there is one.
@@ -202,7 +224,7 @@ impl<'a> Run<'a> {
             .spec
             .hedge
             .as_ref()
-            .filter(|_| first && !asked.request.batch && !asked.is_background() && !self.queue.is_empty());
+            .filter(|_| first && !asked.request.is_line() && !asked.is_background() && !self.queue.is_empty());
         let late = rules.and_then(|rules| hedge::delay(rules, &asked.route.targets[index].state, asked.manner()));
         match late {
             Some(late) => {
@@ -248,12 +270,12 @@ impl<'a> Run<'a> {
         None
     }
 
-    /// Why nobody could be asked.
-    fn nobody(&self) -> GatewayFault {
+    /// Why nobody could be asked, or none but a target that cannot do it.
+    fn nobody(&self, last: Option<&GatewayFault>) -> GatewayFault {
         let Asked { route, named, .. } = self.asked;
         let all = |class: fn(&Bar) -> bool| !self.barred.is_empty() && self.barred.iter().all(|(_, bar)| class(bar));
         let told = self.barred.iter().map(|(index, bar)| format!("{}: {bar}", route.target_name(*index, named)));
-        let told = told.collect::<Vec<_>>().join("; ");
+        let told = told.chain(last.map(ToString::to_string)).collect::<Vec<_>>().join("; ");
         let same = [
             (FaultClass::ContextWindow, all(|bar| matches!(bar, Bar::ContextWindow { .. }))),
             (FaultClass::Unsupported, all(|bar| matches!(bar, Bar::Unsupported))),
@@ -262,7 +284,7 @@ impl<'a> Run<'a> {
             // As the targets themselves would say it.
             return route.targets[self.barred[0].0].fault(class, told).into();
         }
-        if self.is_over() {
+        if last.is_none() && self.is_over() {
             return GatewayFault::Late { model: named.to_string(), within: self.asked.deadline - self.asked.started };
         }
         let why = if route.targets.is_empty() {
@@ -280,4 +302,16 @@ impl<'a> Run<'a> {
         let retry_after = self.barred.iter().filter_map(|(_, bar)| wait(bar)).min();
         GatewayFault::NoTarget { model: named.to_string(), why, retry_after }
     }
+}
+
+/// Whether a fault says of its target that it does not take the call, now or later, and nothing of others.
+const fn is_of_target(class: FaultClass) -> bool {
+    use FaultClass::{Auth, ContextWindow, NotFound, Quota, TooLarge, Unsupported};
+    matches!(class, Auth | Quota | NotFound | ContextWindow | TooLarge | Unsupported)
+}
+
+/// Whether a fault may be gone when the call is made again.
+const fn passes(class: FaultClass) -> bool {
+    use FaultClass::{Connect, Malformed, Overloaded, RateLimited, Reset, Server, Timeout};
+    matches!(class, Connect | Timeout | Reset | Malformed | RateLimited | Overloaded | Server)
 }

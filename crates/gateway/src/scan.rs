@@ -14,6 +14,9 @@ const ERROR: &[u8] = b"\"error\"";
 /// The last event of a response that failed.
 const FAILED: &[u8] = b"response.failed";
 
+/// How streams of chat and of completions end.
+const DONE: &[u8] = b"data: [DONE]";
+
 /// What one look found.
 #[derive(Debug, Clone)]
 pub(crate) enum Found {
@@ -96,7 +99,8 @@ impl Scan {
         (out, read)
     }
 
-    /// The connection ended in good order. An event without the blank line behind it is taken all the same.
+    /// The connection ended in good order. An event without the blank line behind it is taken all the same, and the last word
+    /// of the dialect is added to an answer that is complete without it.
     pub(crate) fn end(
         &mut self,
         (adapter, endpoint): (&dyn Adapter, &Endpoint),
@@ -109,11 +113,16 @@ impl Scan {
         if !self.complete && !self.finished {
             return Err(UpstreamFault::new(endpoint, FaultClass::Reset, "the stream ended before the answer was complete"));
         }
+        let mut rest = vec![last];
         if !self.complete {
             self.complete = true;
             found.push(Found::Complete);
+            // Clients wait for it, and what the answer cost is told before it.
+            if matches!(self.operation, Operation::Chat | Operation::Completions) {
+                rest.push(Bytes::from_static(DONE));
+            }
         }
-        Ok(joined(&[last]))
+        Ok(joined(&rest))
     }
 
     /// Looks at one event; answers whether the client gets it.
@@ -172,7 +181,9 @@ impl Scan {
         if is_last(kind) {
             self.complete(found);
         }
-        self.finished |= value(data, b"\"finish_reason\"").is_some_and(|reason| reason.starts_with(b"\""));
+        // Until there is a reason, some say that it is empty.
+        self.finished |=
+            value(data, b"\"finish_reason\"").is_some_and(|reason| reason.starts_with(b"\"") && reason.get(1) != Some(&b'"'));
         Ok(!(self.strip && usage.is_some() && has_no_choices(data)))
     }
 

@@ -8,7 +8,7 @@ use http::HeaderMap;
 use mainspring_catalog::Catalog;
 use mainspring_kernel::{Clock, Labels, Money, Tasks, id::CallId};
 use mainspring_llm::{
-    Budget, Models, SpanContext, TokenUsage,
+    Budget, Models, SpanContext, TokenUsage, Told,
     exchange::{Answer, Call, Dialect, EmbedAnswer, EmbedCall, Event, RerankAnswer, RerankCall},
 };
 use mainspring_providers::{
@@ -118,8 +118,18 @@ pub struct Request {
     pub read: Read,
     pub cache: CacheWish,
     pub budget: Budget,
-    /// Runs in a batch: priced so, and with the batch's own concurrency.
+    /// Priced as calls in a batch are.
     pub batch: bool,
+    /// What is told of it where no answer tells it: of a call that failed, where the rest stands and who was asked; of a stream,
+    /// how it ended.
+    pub told: Told,
+}
+
+impl Request {
+    /// Whether nobody waits for the answer, which goes into a file when it is there.
+    pub(crate) const fn is_line(&self) -> bool {
+        self.batch || self.caller.line_of.is_some()
+    }
 }
 
 /// What the client wants of the cache, by `x-mainspring-cache` or `cache-control`.
@@ -142,7 +152,7 @@ pub struct Answered {
     pub target: String,
     pub attempts: u32,
     pub cache: CacheOutcome,
-    /// Of an answer that is whole. Of a stream nobody knows it yet, and `spent` does when it has ended.
+    /// Of an answer that is whole, where its price is known. Of a stream nobody knows it yet, and `spent` does when it has ended.
     pub cost: Option<Money>,
     pub spent: Spent,
     pub usage: Option<TokenUsage>,

@@ -10,7 +10,8 @@ use std::{
 };
 
 use futures::{Stream, stream::BoxStream};
-use mainspring_kernel::Stop;
+use mainspring_kernel::{Fault as _, Stop};
+use mainspring_llm::Ending;
 use tokio::time::Instant;
 
 use crate::{bill::Bill, fault::GatewayFault, record::CallStatus};
@@ -39,6 +40,8 @@ struct Held<T> {
     deadline: Instant,
     /// Settled by the stream itself, but for who else may hold it. Absent where nothing is paid.
     bill: Option<Weak<Bill>>,
+    /// Told of faults, also of those that the stream knows nothing of.
+    ending: Ending,
     state: Mutex<State<T>>,
 }
 
@@ -67,11 +70,11 @@ impl Streams {
         &self,
         pieces: Pieces<T>,
         (model, deadline): (&str, Instant),
-        bill: Option<&Arc<Bill>>,
+        (bill, ending): (Option<&Arc<Bill>>, &Ending),
     ) -> Pieces<T> {
         let state = State { pieces: Some(pieces), waits: false, taken: Instant::now(), fault: None };
-        let (model, bill) = (model.to_owned(), bill.map(Arc::downgrade));
-        let held = Arc::new(Held { model, deadline, bill, state: Mutex::new(state) });
+        let (model, bill, ending) = (model.to_owned(), bill.map(Arc::downgrade), ending.clone());
+        let held = Arc::new(Held { model, deadline, bill, ending, state: Mutex::new(state) });
         let watched = Arc::downgrade(&held);
         self.lock().push(watched);
         Box::pin(Taken(held))
@@ -119,6 +122,9 @@ impl<T: 'static> Ends for Held<T> {
         let complete = self.bill.as_ref().is_some_and(is_settled);
         let pieces = state.pieces.take();
         state.fault = (!complete).then(|| GatewayFault::NotTaken { model: self.model.clone() });
+        if let Some(fault) = &state.fault {
+            self.ending.breaks(fault.code());
+        }
         drop(state);
         // As if the client had hung up: what was used is charged, and then the call is settled.
         drop(pieces);
@@ -144,8 +150,10 @@ impl<T> Stream for Taken<T> {
         if !*waits {
             *taken = Instant::now();
         }
-        if matches!(polled, Poll::Ready(None)) {
-            *pieces = None;
+        match &polled {
+            Poll::Ready(None) => *pieces = None,
+            Poll::Ready(Some(Err(fault))) => self.0.ending.breaks(fault.code()),
+            Poll::Ready(Some(Ok(_))) | Poll::Pending => {}
         }
         polled
     }

@@ -31,6 +31,8 @@ pub(crate) struct Provider {
     pub(crate) name: Name,
     pub(crate) digest: Digest,
     pub(crate) spec: ProviderSpec,
+    /// Which account of which server it is.
+    pub(crate) account: Digest,
     /// Which known server it is, for prices.
     pub(crate) preset: Option<Preset>,
     /// Calls at once, where that is bounded.
@@ -48,7 +50,7 @@ impl Provider {
         credentials: &Credentials,
     ) -> Self {
         let ready = RwLock::new(endpoint(project, &name, &spec, credentials).await);
-        Self { project, name, digest, preset: spec.server(), spec, slots, ready }
+        Self { project, name, digest, preset: spec.server(), account: spec.account(), spec, slots, ready }
     }
 
     pub(crate) const fn kind(&self) -> ProviderKind {
@@ -74,6 +76,11 @@ impl Provider {
     pub(crate) fn fault(&self, class: FaultClass, message: String) -> UpstreamFault {
         let provider = self.name.clone();
         UpstreamFault { provider, class, status: None, message, said: None, retry_after: None, body: None }
+    }
+
+    /// Why it has no endpoint.
+    pub(crate) fn endpoint_fault(&self) -> Option<EndpointFault> {
+        self.ready().err()
     }
 
     fn ready(&self) -> Result<Arc<Endpoint>, EndpointFault> {
@@ -189,6 +196,11 @@ impl TargetState {
     pub(crate) fn look(&self, manner: Manner, now: Instant) -> (Standing, Option<f64>) {
         let inner = self.lock();
         (inner.breaker.standing(now), inner.health.begin_ms(manner, now))
+    }
+
+    /// Whether an answer that comes so ever began, and not only failed before.
+    pub(crate) fn has_begun(&self, manner: Manner) -> bool {
+        self.lock().health.has_begun(manner)
     }
 
     /// What an answer used that was made in the background.

@@ -51,7 +51,10 @@ pub(crate) fn usage(span: &mut OpenSpan, usage: &TokenUsage) {
     for (name, tokens) in parts.into_iter().filter(|(_, tokens)| *tokens > 0) {
         span.set(name, tokens);
     }
-    span.set(USAGE_FROM, usage.input_from.max(usage.output_from).as_str());
+    // Of nothing there is nobody who told it.
+    if !usage.is_nothing() {
+        span.set(USAGE_FROM, usage.input_from.max(usage.output_from).as_str());
+    }
 }
 
 /// Which entry of which version of a table.

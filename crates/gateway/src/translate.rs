@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use mainspring_llm::exchange::{Call, ReasoningWanted, Role, Turn};
-use mainspring_providers::{Adapter, Encoded, Endpoint, Operation, Outgoing, UpstreamFault};
+use mainspring_llm::exchange::{Call, Dialect, EmbedCall, ReasoningWanted, Role, Turn};
+use mainspring_providers::{Adapter, Encoded, Endpoint, Operation, Outgoing, UpstreamFault, openai::chat};
 use serde_json::{Map, Value};
 
-use crate::{asked::Asked, fault::GatewayFault, route, service::Reading};
+use crate::{asked::Asked, fault::GatewayFault, parameters, route, service::Reading};
 
 /// What kind of answer comes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,12 +43,13 @@ pub(crate) fn request(
             in_chat(&call, target, (adapter, endpoint))?
         }
         Reading::Embed(call) => {
-            let outgoing = adapter.encode_embed(endpoint, call)?;
-            Translated { outgoing, shape: Shape::Embed, lost: Vec::new() }
+            let (call, lost) = embedding_with(call, &target.parameters);
+            let outgoing = adapter.encode_embed(endpoint, &call)?;
+            Translated { outgoing, shape: Shape::Embed, lost }
         }
         Reading::Rerank(call) => {
             let outgoing = adapter.encode_rerank(endpoint, call)?;
-            Translated { outgoing, shape: Shape::Rerank, lost: Vec::new() }
+            Translated { outgoing, shape: Shape::Rerank, lost: not_said(&target.parameters) }
         }
         Reading::Opaque => {
             return Err(UpstreamFault::unsupported(endpoint, asked.request.operation.as_str()).into());
@@ -77,16 +78,41 @@ pub(crate) fn with_parameters<'a>(call: &'a Call, parameters: &Map<String, Value
     let mut lost = Vec::new();
     for (name, value) in parameters {
         if !set(&mut call, name, value) {
-            lost.push(format!("parameters.{name}"));
+            lost.push(parameters::lost(name));
         }
     }
     (Cow::Owned(call), lost)
 }
 
+/// The same of texts to embed.
+pub(crate) fn embedding_with<'a>(call: &'a EmbedCall, parameters: &Map<String, Value>) -> (Cow<'a, EmbedCall>, Vec<String>) {
+    let mut call = Cow::Borrowed(call);
+    let mut others = Vec::new();
+    for (name, value) in parameters {
+        match name.as_str() {
+            "dimensions" => call.to_mut().dimensions = count(value),
+            "user" => call.to_mut().user = value.as_str().map(str::to_owned),
+            _ if value.is_null() => {}
+            _ => others.push(parameters::lost(name)),
+        }
+    }
+    (call, others)
+}
+
+/// What a target's parameters say to a call that has a word for none of them.
+pub(crate) fn not_said(parameters: &Map<String, Value>) -> Vec<String> {
+    let said = parameters.iter().filter(|(_, value)| !value.is_null());
+    said.map(|(name, _)| parameters::lost(name)).collect()
+}
+
+fn count(value: &Value) -> Option<u32> {
+    value.as_u64().map(|number| u32::try_from(number).unwrap_or(u32::MAX))
+}
+
 /// Whether the call has a word for the field; `null` takes it away.
 fn set(call: &mut Call, name: &str, value: &Value) -> bool {
     let float = || value.as_f64();
-    let count = || value.as_u64().map(|number| u32::try_from(number).unwrap_or(u32::MAX));
+    let count = || count(value);
     let text = || value.as_str().map(str::to_owned);
     match name {
         "temperature" => call.temperature = float(),
@@ -106,8 +132,9 @@ fn set(call: &mut Call, name: &str, value: &Value) -> bool {
             let wanted = call.reasoning.take().unwrap_or_default();
             call.reasoning = text().map(|effort| ReasoningWanted { effort: Some(effort), budget_tokens: None, ..wanted });
         }
+        "response_format" | "tool_choice" | "tools" if chat::set(call, name, value) => {}
         // A field of the client's own dialect goes to targets of that dialect, as if the client had sent it.
-        _ if call.extra.contains_key(name) || call.said_in == mainspring_llm::exchange::Dialect::OpenAiChat => {
+        _ if call.extra.contains_key(name) || call.said_in == Dialect::OpenAiChat => {
             if value.is_null() {
                 call.extra.shift_remove(name);
             } else {

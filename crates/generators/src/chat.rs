@@ -17,7 +17,7 @@ use crate::{
     engine::{ChatStats, Engine},
     generation::Request,
     model::{Model, PromptFault},
-    schema,
+    schema::{self, Unkept},
     spec::{ChatOptions, ChatSpec, Locate},
 };
 
@@ -185,9 +185,9 @@ fn grammar(format: &ResponseFormat, name: &str) -> Result<Option<String>, ModelF
         ResponseFormat::Json => schema::object_grammar(),
         ResponseFormat::JsonSchema(schema) => schema::grammar(schema),
     };
-    grammar.map(Some).map_err(|unkept| ModelFault::Unsupported {
-        model: name.to_owned(),
-        what: format!("keep to a schema with {} at {}", unkept.what, unkept.at),
+    grammar.map(Some).map_err(|Unkept { at, what, is_wrong }| match is_wrong {
+        true => ModelFault::InvalidParameter { parameter: "response_format", reason: format!("the schema at {at}: {what}") },
+        false => ModelFault::UnkeptSchema { model: name.to_owned(), what, at },
     })
 }
 

@@ -1,6 +1,8 @@
 //! Which JSON schemas a grammar can keep in full. A schema with words that `grammar.rs` does not know is refused
-//! by name: an answer that looks checked and is not would be worse.
+//! by name: an answer that looks checked and is not would be worse. What is no JSON Schema at all is told apart, since no
+//! other model would take it either.
 
+use mainspring_kernel::text;
 use serde_json::Value;
 
 use crate::grammar;
@@ -10,6 +12,10 @@ const DEPTH: usize = 24;
 const SCHEMAS: usize = 1_000;
 /// The grammar engine's own bound on repetitions.
 pub(crate) const REPETITIONS: u64 = 2_000;
+
+const FORM_OF_TYPE: &str = "`type` is a name or a list of names";
+const FORM_OF_REQUIRED: &str = "`required` is a list of names";
+const TYPES: [&str; 7] = ["object", "array", "string", "integer", "number", "boolean", "null"];
 
 const ANNOTATIONS: &[&str] = &[
     "title",
@@ -31,6 +37,8 @@ const ANNOTATIONS: &[&str] = &[
 pub(crate) struct Unkept {
     pub(crate) at: String,
     pub(crate) what: String,
+    /// It is no JSON Schema.
+    pub(crate) is_wrong: bool,
 }
 
 /// The grammar for any JSON object.
@@ -54,7 +62,11 @@ pub(crate) fn grammar(schema: &Value) -> Result<String, Unkept> {
 }
 
 pub(crate) fn unkept(at: &str, what: impl Into<String>) -> Unkept {
-    Unkept { at: at.to_owned(), what: what.into() }
+    Unkept { at: at.to_owned(), what: what.into(), is_wrong: false }
+}
+
+fn wrong(at: &str, what: impl Into<String>) -> Unkept {
+    Unkept { is_wrong: true, ..unkept(at, what) }
 }
 
 struct Check<'a> {
@@ -68,7 +80,11 @@ impl Check<'_> {
         if depth > DEPTH {
             return Err(unkept(at, format!("nested more than {DEPTH} deep")));
         }
-        let Value::Object(map) = schema else { return Err(unkept(at, "a schema that is not an object")) };
+        let map = match schema {
+            Value::Object(map) => map,
+            Value::Bool(_) => return Err(unkept(at, "a schema that is not an object")),
+            _ => return Err(wrong(at, "a schema is an object")),
+        };
         // These say all there is to say; a sibling that narrows further would be passed over.
         for whole in ["$ref", "anyOf", "oneOf", "const", "enum"] {
             let Some(value) = map.get(whole) else { continue };
@@ -82,17 +98,17 @@ impl Check<'_> {
                 }
                 ("const", _) => Ok(()),
                 ("enum", Value::Array(values)) if !values.is_empty() => Ok(()),
-                _ => Err(unkept(at, format!("this form of `{whole}`"))),
+                ("$ref", _) => Err(wrong(at, "a `$ref` is a text")),
+                _ => Err(wrong(at, format!("`{whole}` is a list that is not empty"))),
             };
         }
         let kinds: Vec<&str> = match map.get("type") {
             None => vec![],
             Some(Value::String(kind)) => vec![kind],
-            Some(Value::Array(kinds)) if !kinds.is_empty() => kinds
-                .iter()
-                .map(|kind| kind.as_str().ok_or_else(|| unkept(at, "this form of `type`")))
-                .collect::<Result<_, _>>()?,
-            Some(_) => return Err(unkept(at, "this form of `type`")),
+            Some(Value::Array(kinds)) if !kinds.is_empty() => {
+                kinds.iter().map(|kind| kind.as_str().ok_or_else(|| wrong(at, FORM_OF_TYPE))).collect::<Result<_, _>>()?
+            }
+            Some(_) => return Err(wrong(at, FORM_OF_TYPE)),
         };
         if kinds.is_empty() {
             // Without a type every narrowing word would bind only values of its own type.
@@ -125,7 +141,10 @@ impl Check<'_> {
             "string" => string(map, at),
             "array" => self.array(map, at, depth),
             "object" => self.object(map, at, depth),
-            other => Err(unkept(at, format!("the type `{other}`"))),
+            other => {
+                let other = text::elide(other, 80);
+                Err(wrong(at, format!("there is no type `{other}`{}", text::did_you_mean(&other, TYPES))))
+            }
         }
     }
 
@@ -141,7 +160,7 @@ impl Check<'_> {
         let properties = match map.get("properties") {
             None => None,
             Some(Value::Object(properties)) => Some(properties),
-            Some(_) => return Err(unkept(at, "this form of `properties`")),
+            Some(_) => return Err(wrong(at, "`properties` is an object")),
         };
         for (name, schema) in properties.into_iter().flatten() {
             self.schema(schema, &format!("{at}/properties/{name}"), depth + 1)?;
@@ -153,10 +172,10 @@ impl Check<'_> {
         let required = match map.get("required") {
             None => &[][..],
             Some(Value::Array(names)) => names,
-            Some(_) => return Err(unkept(at, "this form of `required`")),
+            Some(_) => return Err(wrong(at, FORM_OF_REQUIRED)),
         };
         for name in required {
-            let Some(name) = name.as_str() else { return Err(unkept(at, "this form of `required`")) };
+            let Some(name) = name.as_str() else { return Err(wrong(at, FORM_OF_REQUIRED)) };
             if !properties.is_some_and(|properties| properties.contains_key(name)) {
                 return Err(unkept(at, format!("`{name}`, which is required but not among the properties")));
             }

@@ -1,6 +1,6 @@
 //! Making, using and ending keys.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use mainspring_catalog::AuditEntry;
 use mainspring_kernel::{
@@ -189,6 +189,17 @@ impl Identity {
         let before = page.after::<ApiKeyId>()?;
         let keys = store::keys(&self.catalog, actor.project, before, page.limit() + 1).await?;
         Ok(Page::from_overfetch(keys, page, |key| key.id))
+    }
+
+    /// What keys are called, revoked ones included. For whoever may see their ids; of a key that does not exist nothing is said.
+    pub async fn key_names(&self, ids: Vec<ApiKeyId>) -> Result<HashMap<ApiKeyId, String>, IdentityFault> {
+        let mut names = HashMap::with_capacity(ids.len());
+        for id in ids {
+            if let Some(name) = store::key_name(&self.catalog, id).await? {
+                names.insert(id, name);
+            }
+        }
+        Ok(names)
     }
 
     /// How many keys could open this installation now: without one it must not listen beyond loopback.

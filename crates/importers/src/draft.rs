@@ -84,13 +84,25 @@ impl Draft {
     /// A header that is sent along. One that may carry a secret is not.
     pub(crate) fn header(&mut self, spec: &mut ProviderSpec, (name, value): (&str, &str), path: &str) {
         let lower = name.to_ascii_lowercase();
-        let suspicious = SECRET.iter().any(|word| lower.contains(word));
+        // What would be read as the place of a value is meant as the value here.
+        let suspicious = SECRET.iter().any(|word| lower.contains(word)) || CredentialRef::of_value(value).is_some();
         let mut with = spec.clone();
         with.headers.insert(lower, value.to_owned());
         if suspicious || with.validate().is_err() {
             self.missing(path, "headers that may carry a secret, or belong to the connection, are not written into specs");
         } else {
             *spec = with;
+        }
+    }
+
+    /// A header whose value lies in a variable.
+    pub(crate) fn header_from(&mut self, spec: &mut ProviderSpec, (name, variable): (&str, &str), path: &str) {
+        let mut with = spec.clone();
+        with.headers.insert(name.to_ascii_lowercase(), format!("env:{variable}"));
+        match self.keys.reference(Key::Variable(variable.to_owned()), variable, path) {
+            Err(why) => self.missing(path, why),
+            Ok(_) if with.validate().is_err() => self.missing(path, "this header cannot be sent along"),
+            Ok(_) => *spec = with,
         }
     }
 
@@ -176,7 +188,9 @@ impl Draft {
                     self.missing(path, format!("the price cannot be kept: {problem}"));
                 }
                 if problems.is_empty() {
-                    self.prices.push(price);
+                    // Elsewhere a name counts before a pattern; here the first that matches does.
+                    let place = self.prices.iter().position(|known| known.hides(&price)).unwrap_or(self.prices.len());
+                    self.prices.insert(place, price);
                 }
             }
         }

@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use jiff::fmt::rfc2822::DateTimeParser;
+
 /// Microseconds since the Unix epoch, UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(i64);
@@ -49,6 +51,11 @@ impl Timestamp {
     }
     pub fn parse(text: &str) -> Option<Self> {
         text.parse::<jiff::Timestamp>().ok().map(|stamp| Self(stamp.as_microsecond()))
+    }
+    /// As headers of HTTP and of mail write it: `Fri, 02 Jan 2026 03:04:05 GMT`.
+    pub fn parse_header(text: &str) -> Option<Self> {
+        static DATES: DateTimeParser = DateTimeParser::new();
+        DATES.parse_timestamp(text).ok().map(|stamp| Self(stamp.as_microsecond()))
     }
 }
 

@@ -15,6 +15,7 @@ use crate::{
     digest::{Digest, canonical_json},
     id::{ProjectId, RunId},
     name::{AssetKind, AssetRef, Name, Selector},
+    once::Once,
     page::{Page, PageRequest},
     tasks::Tasks,
     text,
@@ -152,6 +153,14 @@ fn times_are_written_as_rfc_3339() {
     assert_eq!(Timestamp::parse(&time.to_string()), Some(time));
 }
 
+#[test]
+fn times_of_headers_are_read() {
+    let time = Some(Timestamp::from_micros(1_700_000_000_000_000));
+    assert_eq!(Timestamp::parse_header("Tue, 14 Nov 2023 22:13:20 GMT"), time);
+    assert_eq!(Timestamp::parse_header("Tue, 14 Nov 2023 23:13:20 +0100"), time);
+    assert_eq!(Timestamp::parse_header("2023-11-14T22:13:20Z"), None);
+}
+
 #[tokio::test]
 async fn shutdown_names_the_task_that_does_not_stop() {
     let tasks = Tasks::default();
@@ -179,6 +188,29 @@ async fn shutdown_waits_for_what_a_stopping_task_starts() {
     assert!(done.load(Ordering::SeqCst));
 }
 
+#[track_caller]
+fn check_twice(written: &str, said: &str) {
+    let fault = serde_json::from_str::<Once>(written).unwrap_err().to_string();
+    assert!(fault.starts_with(said), "{fault}");
+}
+
+#[test]
+fn a_field_that_stands_twice_is_named_with_its_line_however_deep_it_lies() {
+    check_twice("{\"a\": 1,\n \"a\": 2}", "duplicate field `a` at line 2");
+    check_twice("{\"list\": [{\"b\": 1},\n\n {\"b\": 1, \"b\": 1}]}", "duplicate field `b` at line 3");
+    // The same name, spelt otherwise.
+    check_twice(r#"{"a": null, "\u0061": null}"#, "duplicate field `a` at line 1");
+}
+
+#[test]
+fn what_says_everything_once_reads_as_any_json_does() {
+    let written = r#"{"a": {"a": [null, true, -3, 18446744073709551615, 1.5e3, "x\n", {}]}, "b": [], "A": {"a": 0}}"#;
+    let Once(read) = serde_json::from_str(written).unwrap();
+    assert_eq!(read, serde_json::from_str::<serde_json::Value>(written).unwrap());
+    let names: Vec<&String> = read.as_object().unwrap().keys().collect();
+    assert_eq!(names, ["a", "b", "A"], "in the order in which they are written");
+}
+
 proptest! {
     #[test]
     fn eliding_never_panics_and_never_grows(text in ".{0,200}", max in 0_usize..100) {
@@ -192,5 +224,6 @@ proptest! {
         let _ = text.parse::<Digest>();
         let _ = text.parse::<AssetRef>();
         let _ = Timestamp::parse(&text);
+        let _ = Timestamp::parse_header(&text);
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     search::access,
     service::{Inner, bad_page},
     source::names,
-    store::{self, ListFilter, State, TableRow, document, held},
+    store::{self, ListFilter, State, TableRow, document, gone_document, held},
     table::{self, ChunkRow, Reader, columns},
 };
 
@@ -30,7 +30,9 @@ pub struct DocumentFilter {
 pub struct Called {
     /// Those whose path or address it is, to the letter.
     pub exact: Vec<Document>,
-    /// Where there are none: some that may have been meant.
+    /// Where there are none: those whose path or address it was, before they went from their source or were moved.
+    pub gone: Vec<DocumentId>,
+    /// Where there are none of these either: some that may have been meant.
     pub near: Vec<Document>,
 }
 
@@ -143,10 +145,22 @@ const NEAR: usize = 5;
 
 pub(crate) async fn called(inner: &Inner, actor: &Actor, name: &Name, given: &str) -> Result<Called, KnowledgeFault> {
     let place = Place::of(inner, actor, name).await?;
-    let mut exact = document::called(&inner.catalog, &place.key, place.table(), given).await?;
-    exact.retain(|document| actor.labels.may_see(&document.labels));
-    if !exact.is_empty() {
-        return Ok(Called { exact, near: Vec::new() });
+    let mut called = Called::default();
+    // Somebody who has the file before them may say where it lies.
+    let address = url::Url::from_file_path(given).ok().map(String::from);
+    for name in std::iter::once(given).chain(address.as_deref()) {
+        let exact = document::called(&inner.catalog, &place.key, place.table(), name).await?;
+        called.exact.extend(exact.into_iter().filter(|document| actor.labels.may_see(&document.labels)));
+        let gone = gone_document::called(&inner.catalog, &place.key, name).await?;
+        called.gone.extend(gone.into_iter().filter(|gone| actor.labels.may_see(&gone.labels)).map(|gone| gone.id));
+    }
+    called.gone.sort_unstable();
+    called.gone.dedup();
+    if !called.exact.is_empty() {
+        called.gone.clear();
+    }
+    if called != Called::default() {
+        return Ok(called);
     }
     // Part of a name, or a name with another folder before it or another ending.
     for part in [given, names::stem(given).as_str()] {
@@ -156,10 +170,10 @@ pub(crate) async fn called(inner: &Inner, actor: &Actor, name: &Name, given: &st
         let filter = DocumentFilter { text: Some(part.to_owned()), ..DocumentFilter::default() };
         let near = list(inner, actor, name, &filter, &PageRequest::first(NEAR)).await?.items;
         if !near.is_empty() {
-            return Ok(Called { exact, near });
+            return Ok(Called { near, ..called });
         }
     }
-    Ok(Called { exact, near: Vec::new() })
+    Ok(called)
 }
 
 /// A document the actor may not see does not exist for them.

@@ -1,23 +1,29 @@
 //! Removing documents from everywhere: rows, indexes, tagged states, texts, catalog. What was to be removed
 //! is written down first, so a forgetting that is broken off is taken up again at the next start.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+mod states;
+mod wanted;
+
+use std::{collections::BTreeSet, iter::once, sync::Arc, time::Duration};
 
 use mainspring_kernel::{Actor, Digest, Fault as _, Id, IdKind, Name, Timestamp, id::ProjectId};
-use mainspring_lake::{LakeFault, LakeVersion, Table, UpkeepPolicy};
-use mainspring_llm::TablePin;
+use mainspring_lake::{LakeFault, Table, UpkeepPolicy};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{
     fault::KnowledgeFault,
+    gone::{Former, Means, Stone},
     ingest::{Hold, patiently},
     kept,
-    model::{Document, DocumentId, DocumentStatus, KnowledgeKey},
+    model::{DocumentId, KnowledgeKey},
     service::Inner,
-    store::{self, document, held},
+    store::{self, TableState, document, gone_document, held},
     table,
 };
+pub use states::DroppedState;
+use wanted::SoFar;
+pub(crate) use wanted::Wanted;
 
 #[derive(Debug)]
 enum ReceiptKind {}
@@ -28,82 +34,12 @@ impl IdKind for ReceiptKind {
 /// What is to be forgotten.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ForgetRequest {
+    /// Also those that are gone from their source. One that was moved goes wherever it is, and under every id it had.
     pub documents: Vec<DocumentId>,
-    /// Everything that came from this source.
+    /// Everything that came from this source, also what is gone from it.
     pub source: Option<String>,
     /// Leave no tombstones: the next ingestion may take the documents in again.
     pub readmit: bool,
-}
-
-/// What is to be done, as it is kept until it is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Wanted {
-    pub documents: Vec<DocumentId>,
-    pub texts: Vec<Digest>,
-    pub not_found: Vec<DocumentId>,
-    pub readmit: bool,
-    pub by: String,
-    /// Added to by each process that is at it: one that takes over finds only what is left.
-    #[serde(default)]
-    pub so_far: SoFar,
-}
-
-/// What was found and removed, written down before it goes.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct SoFar {
-    rows: Vec<RemovedRows>,
-    dropped: Vec<DroppedState>,
-}
-
-impl SoFar {
-    fn of(&mut self, table: &Name) -> &mut RemovedRows {
-        let at = self.rows.iter().position(|rows| rows.table == *table).unwrap_or_else(|| {
-            self.rows.push(RemovedRows { table: table.clone(), rows: 0, pruned_versions: 0, freed_bytes: 0, left: 0 });
-            self.rows.len() - 1
-        });
-        &mut self.rows[at]
-    }
-
-    fn drops(&mut self, states: &[DroppedState]) {
-        for state in states {
-            if !self.dropped.iter().any(|known| known.table == state.table && known.run == state.run) {
-                self.dropped.push(state.clone());
-            }
-        }
-    }
-}
-
-impl Wanted {
-    /// Adds a document with the texts it has and had; false where there is none that the actor may see.
-    async fn takes(&mut self, inner: &Inner, actor: &Actor, key: &KnowledgeKey, id: &DocumentId) -> Result<bool, KnowledgeFault> {
-        let found = document::get(&inner.catalog, key, None, id).await?;
-        let seen = |found: &Document| found.status != DocumentStatus::Forgotten && actor.labels.may_see(&found.labels);
-        let Some(found) = found.filter(seen) else { return Ok(false) };
-        self.texts.extend(found.parsed);
-        self.texts.extend(document::released_by(&inner.catalog, id).await?);
-        self.documents.push(id.clone());
-        Ok(true)
-    }
-}
-
-/// A state of a table that held a forgotten document and is gone now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DroppedState {
-    pub table: Name,
-    pub version: u64,
-    pub transaction: String,
-    /// The run that ended on it.
-    pub run: String,
-    pub rows: u64,
-}
-
-impl DroppedState {
-    /// Answers given from this state cannot be replayed any more.
-    #[must_use]
-    pub fn pin(&self) -> TablePin {
-        TablePin { table: self.table.clone(), version: self.version, transaction: self.transaction.clone() }
-    }
 }
 
 /// What was removed from one table.
@@ -127,6 +63,9 @@ pub struct Receipt {
     pub started: Timestamp,
     pub finished: Timestamp,
     pub documents: Vec<DocumentId>,
+    /// Ids that these had before they were moved: what was theirs is gone too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former: Vec<DocumentId>,
     pub not_found: Vec<DocumentId>,
     pub rows: Vec<RemovedRows>,
     /// Texts removed; one that another document shares stays, and is counted in `shared_texts`.
@@ -147,7 +86,11 @@ pub struct Receipt {
 pub struct Forgotten {
     pub receipt: String,
     pub project: ProjectId,
+    /// With the ids they had before they were moved.
     pub documents: Vec<DocumentId>,
+    /// Of these ids those that another document has by now: what came after `finished` is of that one.
+    pub outlived: Vec<DocumentId>,
+    pub finished: Timestamp,
 }
 
 pub(crate) async fn forget(
@@ -185,6 +128,9 @@ async fn wanted(inner: &Inner, actor: &Actor, key: &KnowledgeKey, request: &Forg
     }
     let mut wanted = Wanted {
         documents: Vec::new(),
+        former: Vec::new(),
+        gone: false,
+        stones: Vec::new(),
         texts: Vec::new(),
         not_found: Vec::new(),
         readmit: request.readmit,
@@ -193,21 +139,23 @@ async fn wanted(inner: &Inner, actor: &Actor, key: &KnowledgeKey, request: &Forg
     };
     let mut ids: BTreeSet<DocumentId> = request.documents.iter().cloned().collect();
     for id in &ids {
-        if !wanted.takes(inner, actor, key, id).await? {
+        if !wanted.takes(inner, actor, key, (id, Means::Moved)).await? {
             wanted.not_found.push(id.clone());
         }
     }
     if let Some(source) = &request.source {
         let mut any = false;
-        for id in document::ids_of_source(&inner.catalog, key, source).await? {
+        let there = document::ids_of_source(&inner.catalog, key, source).await?;
+        let gone = gone_document::ids_of_source(&inner.catalog, key, source).await?;
+        for id in there.into_iter().chain(gone) {
             // One the actor may not see is not there, and nothing says its id.
-            any |= !ids.insert(id.clone()) || wanted.takes(inner, actor, key, &id).await?;
+            any |= !ids.insert(id.clone()) || wanted.takes(inner, actor, key, (&id, Means::There)).await?;
         }
         if !any {
             return Err(KnowledgeFault::SourceNotFound { key: source.clone() });
         }
-        wanted.documents.sort_unstable();
     }
+    wanted.sort();
     if wanted.documents.is_empty() {
         let id = wanted.not_found.first().map(ToString::to_string).unwrap_or_default();
         return Err(KnowledgeFault::DocumentNotFound { id });
@@ -222,10 +170,20 @@ async fn bury(
     wanted: &Wanted,
     now: Timestamp,
 ) -> Result<(), KnowledgeFault> {
-    for id in &wanted.documents {
-        document::forget(tx, key, id, now).await?;
+    for Stone { document: id, source, labels } in &wanted.stones {
+        document::bury(tx, key, id, (source, labels), now).await?;
     }
-    store::run::forget(tx, key, &wanted.documents).await?;
+    let whole: Vec<DocumentId> = wanted.whole().cloned().collect();
+    for id in &whole {
+        document::forget(tx, key, id, now).await?;
+        gone_document::strike(tx, key, id, now).await?;
+    }
+    for Former { document: id, gone, outlived, .. } in &wanted.former {
+        if *outlived {
+            gone_document::strike(tx, key, id, *gone).await?;
+        }
+    }
+    store::run::forget(tx, key, &whole).await?;
     Ok(())
 }
 
@@ -252,6 +210,7 @@ async fn end(inner: &Arc<Inner>, hold: &Hold, id: &str, wanted: &Wanted) -> Resu
         started,
         finished: inner.clock.now(),
         documents: wanted.documents.clone(),
+        former: wanted.former.iter().map(|former| former.document.clone()).collect(),
         not_found: wanted.not_found.clone(),
         rows: so_far.rows,
         texts,
@@ -260,14 +219,14 @@ async fn end(inner: &Arc<Inner>, hold: &Hold, id: &str, wanted: &Wanted) -> Resu
         tombstones: !wanted.readmit,
         removed_spans: None,
     };
-    let kept = &receipt;
+    let (kept, whole) = (&receipt, &wanted.whole().cloned().collect::<Vec<DocumentId>>());
     let finished = inner.catalog.transact::<bool, KnowledgeFault, _>(|mut tx| async move {
         if !held::renew(&mut tx, key, hold.by(), kept.finished).await? {
             return Err(hold.lost());
         }
         let finished = store::receipt::finish(&mut tx, id, kept, kept.finished).await?;
         if finished && wanted.readmit {
-            for id in &wanted.documents {
+            for id in whole {
                 document::delete(&mut tx, key, id, true).await?;
             }
         }
@@ -296,7 +255,10 @@ async fn remove(inner: &Inner, hold: &Hold, id: &str, wanted: &Wanted) -> Result
     let mut so_far = wanted.so_far.clone();
     for row in held::tables(&inner.catalog, hold.key()).await? {
         match inner.lake.open_existing(&row.table).await {
-            Ok(table) => Box::pin(from_table(inner, table.as_ref(), (hold, id, wanted), &mut so_far)).await?,
+            Ok(table) => {
+                let table = (table.as_ref(), row.state);
+                Box::pin(from_table(inner, table, (hold, id, wanted), &mut so_far)).await?;
+            }
             Err(LakeFault::NoTable { .. }) => {}
             Err(fault) => return Err(fault.into()),
         }
@@ -310,11 +272,14 @@ const AT_ONCE: usize = 500;
 /// Rows out of the newest state, then every older state that held them, then the files themselves.
 async fn from_table(
     inner: &Inner,
-    table: &dyn Table,
+    (table, state): (&dyn Table, TableState),
     (hold, id, wanted): (&Hold, &str, &Wanted),
     so_far: &mut SoFar,
 ) -> Result<(), KnowledgeFault> {
-    let documents = &wanted.documents;
+    // A table that nothing is written to any more never lost what went from its source since.
+    let all = state == TableState::Retired;
+    let documents: Vec<DocumentId> = if all { wanted.ids().cloned().collect() } else { wanted.whole().cloned().collect() };
+    let documents = &documents;
     let there = patiently(inner, || rows_of(table, documents)).await?;
     let found = so_far.of(table.name());
     // Whoever was at it before may have removed some that they had counted.
@@ -325,7 +290,7 @@ async fn from_table(
         let delete = table::of_documents(some);
         patiently(inner, || async { Ok(table.replace(delete.clone(), None).await?) }).await?;
     }
-    let states = states_with(table, documents).await?;
+    let states = states::holding(table, documents, (wanted, &*so_far)).await?;
     so_far.drops(&states);
     note(inner, (hold, id, wanted), so_far).await?;
     for state in &states {
@@ -341,6 +306,10 @@ async fn from_table(
         found.pruned_versions += done.pruned_versions;
         found.freed_bytes += done.freed_bytes;
     }
+    // What an ingestion wrote that was broken off is in no state.
+    hold.fence().await?;
+    let leftovers = patiently(inner, || async { Ok(table.clear_leftovers().await?) }).await?;
+    so_far.of(table.name()).freed_bytes += leftovers;
     so_far.of(table.name()).left = rows_of(table, documents).await?;
     note(inner, (hold, id, wanted), so_far).await?;
     retag(inner, table).await
@@ -372,19 +341,6 @@ async fn rows_of(table: &dyn Table, documents: &[DocumentId]) -> Result<u64, Kno
     Ok(rows)
 }
 
-/// Every tag whose state holds one of the documents: the states that never held one stay replayable.
-async fn states_with(table: &dyn Table, documents: &[DocumentId]) -> Result<Vec<DroppedState>, KnowledgeFault> {
-    let mut states = Vec::new();
-    for (tag, version) in table.tags().await? {
-        let rows = rows_of(table.at(&version).await?.as_ref(), documents).await?;
-        if rows > 0 {
-            let LakeVersion { number, transaction } = version;
-            states.push(DroppedState { table: table.name().clone(), version: number, transaction, run: tag, rows });
-        }
-    }
-    Ok(states)
-}
-
 /// The state that is left is what searches read now: answers from it can be replayed again.
 async fn retag(inner: &Inner, table: &dyn Table) -> Result<(), KnowledgeFault> {
     let version = table.version().await?;
@@ -404,6 +360,30 @@ async fn remove_texts(inner: &Inner, hold: &Hold, texts: &[Digest]) -> Result<(u
         }
     }
     Ok((removed, shared))
+}
+
+/// Forgets a document for good: what was begun of that is ended first. Answers every id it has or had, as far as one is known,
+/// which is so as well when it was forgotten before.
+pub(crate) async fn erase(
+    inner: &Arc<Inner>,
+    actor: &Actor,
+    name: &Name,
+    id: &DocumentId,
+) -> Result<BTreeSet<DocumentId>, KnowledgeFault> {
+    let key = inner.existing(actor, name).await?;
+    for begun in store::receipt::wanting(&inner.catalog, &key, id).await? {
+        if !begun.has_ended {
+            Box::pin(resume_one(inner, &key, &begun.id)).await?;
+        }
+    }
+    let request = ForgetRequest { documents: vec![id.clone()], ..ForgetRequest::default() };
+    match Box::pin(forget(inner, actor, name, &request)).await {
+        // Nothing is left of it in any state.
+        Ok(_) | Err(KnowledgeFault::DocumentNotFound { .. }) => {}
+        Err(fault) => return Err(fault),
+    }
+    let forgotten = store::receipt::wanting(&inner.catalog, &key, id).await?;
+    Ok(once(id.clone()).chain(forgotten.iter().flat_map(|forgotten| forgotten.wanted.ids_of(id))).collect())
 }
 
 /// Finishes what a dead process began. One that keeps failing keeps no other from its end, nor a server from its start.

@@ -61,11 +61,11 @@ async fn may_read(inner: &Inner, actor: &Actor, key: &KnowledgeKey, receipt: &Re
     if actor.labels == Labels::All {
         return Ok(true);
     }
-    let Receipt { documents, not_found, .. } = receipt;
-    let ids: Vec<String> = documents.iter().chain(not_found).map(ToString::to_string).collect();
+    let Receipt { documents, former, not_found, .. } = receipt;
+    let ids: Vec<String> = documents.iter().chain(former).chain(not_found).map(ToString::to_string).collect();
     let now = document::labels_of(&inner.catalog, key, &ids).await?;
     let sees = |id: &DocumentId| now.get(id.as_str()).map(|now| actor.labels.may_see(&now.labels));
-    Ok(documents.iter().all(|id| sees(id) == Some(true)) && not_found.iter().all(|id| sees(id) != Some(false)))
+    Ok(documents.iter().all(|id| sees(id) == Some(true)) && former.iter().chain(not_found).all(|id| sees(id) != Some(false)))
 }
 
 /// Newest first; those of documents the actor could not see are passed over in the same way.

@@ -5,6 +5,7 @@ mod documents;
 mod fault;
 mod forget;
 mod forgotten;
+mod gone; // what was, and is to be forgotten too
 mod ingest;
 mod kept;
 mod kind;

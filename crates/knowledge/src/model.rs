@@ -289,6 +289,13 @@ pub struct Failure {
     pub known: bool,
 }
 
+impl Failure {
+    /// Whether the source did not give the document: nobody knows what it says.
+    pub(crate) fn was_not_had(&self) -> bool {
+        self.document.is_some() && self.code.starts_with("source-")
+    }
+}
+
 /// Something worth telling that stopped nothing: a link that leaves the root, a page without a text layer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
@@ -336,6 +343,9 @@ pub struct Report {
     pub tag: Option<String>,
     /// A table built beside the old one took over.
     pub switched: bool,
+    /// Whoever reads it does not see every document: of counts it has only how many failed that they see.
+    #[serde(skip)]
+    pub partial: bool,
 }
 
 impl Report {
@@ -382,6 +392,7 @@ impl Report {
             version: self.version,
             tag: self.tag,
             switched: self.switched,
+            partial: true,
             ..Self::default()
         }
     }

@@ -15,7 +15,7 @@ use mainspring_kernel::{
     page::PageFault,
 };
 use mainspring_lake::Lake;
-use mainspring_llm::{Budget, DocumentAccess, Models, RetrieveRequest, Retrieved, Retriever, SpanContext};
+use mainspring_llm::{Budget, DocumentAccess, Models, RetrieveRequest, Retriever, Searched, SpanContext};
 use mainspring_registry::{Registry, Version};
 
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
     forget::{self, ForgetRequest, Forgotten, Receipt},
     forgotten::{self, Tombstone},
     ingest::{self, Allowance, Gauge, IngestOptions, Ingestion, Parse, Worth},
-    model::{Document, DocumentId, IngestRun, KnowledgeKey, Report, RunState},
+    model::{Document, DocumentId, IngestRun, KnowledgeKey, Progress, Report, RunState},
     search::{self, Answer},
     source::{Egress, SourcePolicy},
     spec::KnowledgeSpec,
@@ -317,6 +317,12 @@ impl Knowledges {
         Box::pin(forget::forget(&self.inner, actor, name, request)).await
     }
 
+    /// The same of one document, where it may have been forgotten before, or never was there: answers every id it has or had.
+    pub async fn erase(&self, actor: &Actor, name: &Name, document: &DocumentId) -> Result<BTreeSet<DocumentId>, KnowledgeFault> {
+        needs(actor, Role::Admin)?;
+        Box::pin(forget::erase(&self.inner, actor, name, document)).await
+    }
+
     /// Keeps with a receipt what was counted elsewhere since.
     pub async fn amend(&self, receipt: &Receipt) -> Result<(), KnowledgeFault> {
         forget::amend(&self.inner, receipt).await
@@ -383,6 +389,11 @@ impl Inner {
         gauges.insert(run, gauge);
     }
 
+    /// How far a run is that goes on in this very process.
+    pub(crate) fn progress(&self, run: RunId) -> Option<Progress> {
+        self.gauges.lock().unwrap_or_else(PoisonError::into_inner).get(&run).and_then(Gauge::now)
+    }
+
     /// Leaves an entry in the audit log with the change it speaks of. Never what a document was called.
     pub(crate) async fn record(
         &self,
@@ -421,9 +432,8 @@ pub(crate) async fn shown(inner: &Inner, actor: &Actor, mut run: IngestRun) -> R
     if actor.labels != Labels::All {
         run.progress = None;
     } else if run.state == RunState::Running {
-        let gauges = inner.gauges.lock().unwrap_or_else(PoisonError::into_inner);
-        // Newer than what was kept, where the run goes on in this very process.
-        run.progress = gauges.get(&run.id).and_then(Gauge::now).or(run.progress);
+        // Newer than what was kept.
+        run.progress = inner.progress(run.id).or(run.progress);
     }
     let Some(report) = run.report.take() else { return Ok(run) };
     let mut report = report.visible_to(&actor.labels);
@@ -446,9 +456,17 @@ impl Retriever for Knowledges {
         request: RetrieveRequest,
         trace: &SpanContext,
         budget: Budget,
-    ) -> Result<Retrieved, Box<dyn Fault>> {
+    ) -> Result<Searched, Box<dyn Fault>> {
         match self.search(actor, knowledge, request, trace, budget).await {
-            Ok(answer) => Ok(answer.retrieved),
+            Ok(answer) => Ok(Searched::Read(Box::new(answer.retrieved))),
+            Err(fault @ KnowledgeFault::NotIngested { .. }) => {
+                let key = KnowledgeKey::new(actor.project, knowledge.name.clone());
+                match search::unread::without_table(&self.inner, actor, &key).await {
+                    Ok(Some(unread)) => Ok(Searched::Unread(unread)),
+                    Ok(None) => Err(Box::new(fault)),
+                    Err(fault) => Err(Box::new(fault)),
+                }
+            }
             Err(fault) => Err(Box::new(fault)),
         }
     }

@@ -68,6 +68,9 @@ pub(crate) struct ChunkRow {
     pub text: String,
     /// What was embedded and indexed before the text: title and headings.
     pub header: String,
+    /// The first row of the table that the text goes on with. Only on the card: nothing is searched by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table_head: Option<String>,
     /// What was embedded, and is searched by words: the header, and the text as it is spoken. On a card it stands apart.
     #[serde(skip)]
     pub search_text: String,
@@ -278,6 +281,7 @@ impl<'a> Reader<'a> {
             ordinal: self.number(c::ORDINAL, at)?,
             text: self.text(c::TEXT, at)?,
             header: self.text(c::HEADER, at)?,
+            table_head: None,
             search_text: self.text(c::SEARCH_TEXT, at)?,
             text_digest: self.text(c::TEXT_DIGEST, at)?,
             start: self.number(c::START, at)?,
@@ -368,6 +372,7 @@ mod tests {
             ordinal: 3,
             text,
             header,
+            table_head: None,
             text_digest: id,
             start: 7,
             end: u64::from(u32::MAX) + 9,
@@ -394,14 +399,24 @@ mod tests {
             texts in (".{0,20}", ".{0,60}", ".{0,20}"),
             spoken in proptest::option::of(".{0,40}"),
             labels in proptest::collection::vec("[a-z]{1,5}", 0..3),
+            table_head in proptest::option::of(".{0,20}"),
         ) {
-            let written = row(texts, spoken, labels);
+            let written = ChunkRow { table_head, ..row(texts, spoken, labels) };
             let all = batch(std::slice::from_ref(&written), &[Arc::from([1.0_f32, 0.0])], 2).expect("a batch");
             let by_card = Reader::new(&all, "t").rows().expect("rows");
             prop_assert_eq!(&by_card, std::slice::from_ref(&written));
             let columns: Vec<usize> = (0..all.num_columns()).filter(|at| all.schema().field(*at).name() != c::CARD).collect();
             let apart = all.project(&columns).expect("the columns");
-            prop_assert_eq!(Reader::new(&apart, "t").rows().expect("rows"), by_card);
+            prop_assert_eq!(Reader::new(&apart, "t").rows().expect("rows"), [ChunkRow { table_head: None, ..written }]);
+        }
+
+        /// A card of before has no such field.
+        #[test]
+        fn a_row_without_a_table_head_reads_as_one_of_before(texts in (".{0,20}", ".{0,60}", ".{0,20}")) {
+            let written = row(texts, None, Vec::new());
+            let card = card(&written).expect("a card");
+            prop_assert!(!card.contains("table_head\":"), "{card}");
+            prop_assert_eq!(read_card(&card, "t").expect("a row"), written);
         }
 
         #[test]

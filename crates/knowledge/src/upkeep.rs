@@ -12,7 +12,7 @@ use crate::{
     model::KnowledgeKey,
     service::Inner,
     source::leftovers,
-    store::{TableRow, TableState, document, held},
+    store::{TableRow, TableState, document, gone_document, held},
 };
 
 /// What an upkeep did, over every knowledge.
@@ -52,6 +52,7 @@ pub(crate) async fn run(inner: &Arc<Inner>) -> Result<Cleaned, KnowledgeFault> {
         }
     }
     texts(inner, &mut cleaned).await?;
+    gone_documents(inner).await?;
     clear_leftovers(inner).await;
     Ok(cleaned)
 }
@@ -122,6 +123,16 @@ pub(crate) fn made_at(tag: &str) -> Option<Timestamp> {
     }
     let micros = tag.strip_prefix("upkeep-").or_else(|| tag.strip_prefix("forget-"))?;
     micros.parse().ok().map(Timestamp::from_micros)
+}
+
+/// The names of documents that no state shows any longer.
+async fn gone_documents(inner: &Inner) -> Result<(), KnowledgeFault> {
+    let oldest = inner.clock.now().minus(inner.config.keep_runs_for);
+    let expired = inner.catalog.transact::<(), KnowledgeFault, _>(|mut tx| async move {
+        gone_document::expire(&mut tx, oldest).await?;
+        Ok((tx, ()))
+    });
+    expired.await
 }
 
 /// Parsed texts that no document has had for the retention time, and those that none came to have.

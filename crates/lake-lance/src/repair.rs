@@ -12,7 +12,10 @@ use lance_table::io::{
     deletion::deletion_file_path,
 };
 use mainspring_lake::{LakeFault, Repair};
-use object_store::{ObjectMeta, ObjectStoreExt as _, path::Path};
+use object_store::{
+    ObjectMeta, ObjectStoreExt as _,
+    path::{Path, PathPart},
+};
 
 use crate::{fault, lake::Shared, stores::Stores, versions};
 
@@ -201,13 +204,16 @@ impl Suspect {
         Ok(())
     }
 
+    /// Answers where the file lies now, as a person finds it.
     async fn quarantine(&self, file: &Path) -> Result<String, LakeFault> {
         let stores = self.stores();
         let now = self.shared.config.clock.now().as_micros();
         let name = file.filename().unwrap_or("file");
         let to = self.base.clone().join(QUARANTINE_DIR).join(format!("{now}-{name}"));
         stores.store.inner.rename(file, &to).await.map_err(|error| fault::of_store(&stores.label, &error))?;
-        Ok(to.to_string())
+        let text = |part: PathPart<'_>| -> String { part.as_ref().to_owned() };
+        let within = to.prefix_match(&stores.root).map(|parts| parts.map(text).collect::<Vec<String>>().join("/"));
+        Ok(within.map_or_else(|| to.to_string(), |within| format!("{}/{within}", stores.label)))
     }
 
     async fn forget_hint(&self) -> Result<(), LakeFault> {

@@ -131,6 +131,14 @@ pub struct Usage {
     pub cached_tokens: u64,
 }
 
+impl Usage {
+    /// What a further answer to the same prompt adds.
+    #[must_use]
+    pub const fn of_alternative(self) -> Self {
+        Self { input_tokens: 0, output_tokens: self.output_tokens, cached_tokens: 0 }
+    }
+}
+
 /// A token and how likely it was.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TokenLogprob {

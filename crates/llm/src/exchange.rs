@@ -71,6 +71,9 @@ pub struct Call {
     /// The dialect the client spoke, and fields of it that have no word here.
     pub said_in: Dialect,
     pub extra: Map<String, Value>,
+    /// Where fields stand, within messages, tools and settings, that have no word here and are told to nobody:
+    /// `messages[2].content[0].novel`.
+    pub unread: Vec<String>,
 }
 
 impl Call {
@@ -100,6 +103,7 @@ impl Call {
             metadata: Map::new(),
             said_in,
             extra: Map::new(),
+            unread: Vec::new(),
         }
     }
 }

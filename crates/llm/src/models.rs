@@ -44,13 +44,13 @@ impl Models {
     }
 
     pub fn chat(&self, name: &str) -> Result<Arc<dyn ChatModel>, ModelFault> {
-        find(&self.chat, name)
+        self.find(&self.chat, name, "chat model")
     }
     pub fn embedder(&self, name: &str) -> Result<Arc<dyn Embedder>, ModelFault> {
-        find(&self.embedders, name)
+        self.find(&self.embedders, name, "embedding model")
     }
     pub fn reranker(&self, name: &str) -> Result<Arc<dyn Reranker>, ModelFault> {
-        find(&self.rerankers, name)
+        self.find(&self.rerankers, name, "reranker")
     }
 
     pub fn chat_names(&self) -> impl Iterator<Item = &str> {
@@ -62,11 +62,26 @@ impl Models {
     pub fn reranker_names(&self) -> impl Iterator<Item = &str> {
         self.rerankers.keys().map(String::as_str).filter(|_| !self.behind_routes)
     }
-}
 
-fn find<T: ?Sized>(models: &BTreeMap<String, Arc<T>>, name: &str) -> Result<Arc<T>, ModelFault> {
-    models.get(name).cloned().ok_or_else(|| ModelFault::UnknownModel {
-        model: text::elide(name, 80),
-        nearest: text::nearest(name, models.keys().map(String::as_str)).map(str::to_owned),
-    })
+    fn find<T: ?Sized>(&self, models: &BTreeMap<String, Arc<T>>, name: &str, wanted: &'static str) -> Result<Arc<T>, ModelFault> {
+        models.get(name).cloned().ok_or_else(|| match self.kind_of(name) {
+            Some(is) => {
+                let known = models.keys().filter(|_| !self.behind_routes).cloned().collect();
+                ModelFault::OtherKind { model: name.to_owned(), is, wanted, known }
+            }
+            None => ModelFault::UnknownModel {
+                model: text::elide(name, 80),
+                nearest: text::nearest(name, models.keys().map(String::as_str)).map(str::to_owned),
+            },
+        })
+    }
+
+    fn kind_of(&self, name: &str) -> Option<&'static str> {
+        match name {
+            name if self.chat.contains_key(name) => Some("a chat model"),
+            name if self.embedders.contains_key(name) => Some("an embedding model"),
+            name if self.rerankers.contains_key(name) => Some("a reranker"),
+            _ => None,
+        }
+    }
 }

@@ -1,6 +1,9 @@
 //! Finding passages that answer a question: the seam between chains and knowledge.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use async_trait::async_trait;
 use mainspring_kernel::{Actor, Fault, Name};
@@ -74,6 +77,10 @@ pub struct Passage {
     pub start: u64,
     pub end: u64,
     pub text: String,
+    /// Of a later piece of a table, the table's first row. It stands elsewhere in the document, and no offset counts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table_head: Option<String>,
+    /// Of all that is given: what was embedded with the text, and the table's first row.
     pub tokens: u32,
     /// Who may see it; empty: everyone in the project.
     pub labels: Vec<String>,
@@ -81,6 +88,17 @@ pub struct Passage {
     pub scores: HitScores,
     /// Digest of the parsed document the offsets refer to.
     pub document_digest: String,
+}
+
+impl Passage {
+    /// The text as it is given to who is to understand it: under the names of its columns, where it goes on with a table.
+    #[must_use]
+    pub fn shown(&self) -> Cow<'_, str> {
+        match &self.table_head {
+            Some(head) => Cow::Owned(format!("{head}\n{}", self.text)),
+            None => Cow::Borrowed(&self.text),
+        }
+    }
 }
 
 /// What a reader of these passages needs to hold: of each list one label. The value of `trace::names::LABELS`.
@@ -138,6 +156,55 @@ pub struct Retrieved {
     pub models: Vec<ModelUsed>,
     /// Milliseconds by stage, in order.
     pub timings: Vec<(String, f64)>,
+    /// Not all documents were read yet: what was not found may stand in the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<Unread>,
+}
+
+/// A knowledge whose documents were never all read, or those of one of its sources.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unread {
+    /// Its name.
+    pub knowledge: String,
+    pub state: UnreadState,
+    /// Where the others were read: those that were not, of which the actor may know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
+    /// Absent while nobody knows, and for actors who do not see every document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub documents: Option<ReadSoFar>,
+    /// Of what ended the ingestion that was to read them, or kept it from reading the sources.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnreadState {
+    /// No ingestion was ever begun.
+    NotBegun,
+    /// One is under way that is to read them.
+    UnderWay,
+    /// The first one ended before it had read everything, and none came to its end since.
+    BrokenOff,
+    /// Ingestions came to their end, and none of them read a source that was added, or moved, or could not be reached.
+    SourceUnread,
+}
+
+/// Documents that were read, of those that the sources hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadSoFar {
+    pub read: u64,
+    pub found: u64,
+}
+
+/// What asking a knowledge comes to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Searched {
+    /// Boxed, since it is much larger than the other.
+    Read(Box<Retrieved>),
+    /// There is nothing to search yet.
+    Unread(Unread),
 }
 
 #[async_trait]
@@ -149,5 +216,5 @@ pub trait Retriever: Send + Sync + std::fmt::Debug + 'static {
         request: RetrieveRequest,
         trace: &SpanContext,
         budget: Budget,
-    ) -> Result<Retrieved, Box<dyn Fault>>;
+    ) -> Result<Searched, Box<dyn Fault>>;
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use mainspring_kernel::Actor;
+use mainspring_kernel::{Actor, id::BatchId};
 
 use crate::{chat::ChatModel, told::Told, trace::SpanContext};
 
@@ -16,8 +16,10 @@ pub struct Asking<'a> {
     pub version: Option<&'a str>,
     /// The end user, as the client names them.
     pub user: Option<&'a str>,
-    /// Nobody waits for the answer: it is a line of a batch.
+    /// It is priced as calls in a batch are.
     pub batch: bool,
+    /// The batch of which a line asks: nobody waits for the answer.
+    pub line_of: Option<BatchId>,
     pub trace: &'a SpanContext,
     /// Where what becomes of the calls is told.
     pub told: &'a Told,

@@ -4,21 +4,26 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mainspring_kernel::Money;
 
+use crate::ending::Ending;
+
 /// Whoever asks keeps one end, and reads it when an answer has begun or is complete; whoever answers writes into the other.
 #[derive(Debug, Clone, Default)]
-pub struct Told(Arc<Mutex<Facts>>);
+pub struct Told {
+    facts: Arc<Mutex<Facts>>,
+    ending: Ending,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts {
     /// Headers for the client; of each name what was said last.
     pub headers: Vec<(String, String)>,
-    /// Of all calls that are complete, together; absent where none is.
+    /// Of all calls that are complete and have a price, together; absent where there is none.
     pub cost: Option<Money>,
 }
 
 impl Told {
     fn lock(&self) -> MutexGuard<'_, Facts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn say(&self, name: &str, value: &str) {
@@ -32,6 +37,12 @@ impl Told {
         *self.lock().cost.get_or_insert_default() += cost;
     }
 
+    /// How the answer ended, where it comes in pieces.
+    #[must_use]
+    pub const fn ending(&self) -> &Ending {
+        &self.ending
+    }
+
     /// What was told so far.
     #[must_use]
     pub fn facts(&self) -> Facts {
@@ -41,6 +52,6 @@ impl Told {
 
 impl PartialEq for Told {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.facts() == other.facts()
+        Arc::ptr_eq(&self.facts, &other.facts) || self.facts() == other.facts()
     }
 }

@@ -11,6 +11,7 @@ use mainspring_statistics::{
 use crate::{
     judge::{Judged, critical},
     measurements::{Summary, Topics},
+    metric::MetricMeasure,
     moved,
     spec::{Measure, Worse},
     state::{Drift, Figures, Moved, Verdict},
@@ -65,7 +66,7 @@ pub(crate) fn change(measure: &Measure, rule: &Rule, reference: Option<&Summary>
         return (if after > 0 { Verdict::TooFew } else { Verdict::Missing }, figures);
     };
     // A count is all the data there is; it is compared whatever it is.
-    if *measure != Measure::Count && (before < rule.minimum || after < rule.minimum) {
+    if *measure != Measure::Count && (reference.lacks(rule.minimum) || current.lacks(rule.minimum)) {
         return (Verdict::TooFew, figures);
     }
     let judged = match (measure, reference, current) {
@@ -73,7 +74,9 @@ pub(crate) fn change(measure: &Measure, rule: &Rule, reference: Option<&Summary>
         (Measure::Rate { .. }, before @ Summary::Rate { .. }, after @ Summary::Rate { .. }) => {
             before.rate().zip(after.rate()).and_then(|(before, after)| of_rates(rule, before, after))
         }
-        (Measure::Sum { .. }, Summary::Numbers(before), Summary::Numbers(after)) => Some(of_sums(rule, before, after)),
+        (Measure::Sum { .. }, Summary::Numbers(before), Summary::Numbers(after)) => {
+            Some(plainly(rule, before.sum(), after.sum()))
+        }
         (Measure::Mean { .. }, Summary::Numbers(before), Summary::Numbers(after)) => of_means(rule, before, after),
         (Measure::Percentile { at, .. }, Summary::Numbers(before), Summary::Numbers(after)) => {
             of_percentiles(rule, *at, before, after)
@@ -86,6 +89,12 @@ pub(crate) fn change(measure: &Measure, rule: &Rule, reference: Option<&Summary>
             })
         }
         (Measure::Topics { .. }, Summary::Topics(before), Summary::Topics(after)) => of_topics(rule, before, after),
+        (Measure::Metric(metric), Summary::Reading(before), Summary::Reading(after)) => {
+            Some(of_readings(rule, metric, before.value, after.value))
+        }
+        (Measure::Metric(metric), Summary::Numbers(before), Summary::Numbers(after)) => {
+            metric.share().and_then(|at| of_percentiles(rule, at, before, after))
+        }
         _ => None,
     };
     match judged {
@@ -106,8 +115,17 @@ fn of_counts(rule: &Rule, before: &Tally, after: &Tally) -> Judged {
     (Rule::verdict(over), Figures { value, reference, ..Figures::default() })
 }
 
-fn of_sums(rule: &Rule, before: &Numbers, after: &Numbers) -> Judged {
-    let (reference, value) = (before.sum(), after.sum());
+/// What was counted are things that happened; of other numbers nobody knows how they scatter.
+fn of_readings(rule: &Rule, metric: &MetricMeasure, reference: f64, value: f64) -> Judged {
+    if metric.counts() {
+        let tally = |count: f64| Tally::exact(count.max(0.0).round() as u64);
+        return of_counts(rule, &tally(reference), &tally(value));
+    }
+    plainly(rule, reference, value)
+}
+
+/// Without a test: whether the difference is larger than what matters.
+fn plainly(rule: &Rule, reference: f64, value: f64) -> Judged {
     let off = value - reference;
     let over = rule.passed(&Interval { estimate: off, low: off, high: off }, rule.by.unwrap_or(0.0) * reference.abs());
     (Rule::verdict(over), Figures { value: Some(value), reference: Some(reference), ..Figures::default() })

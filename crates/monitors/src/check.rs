@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::spec::{Compare, Measure, MonitorSpec, Test};
+use crate::{
+    metric::{MetricKind, MetricMeasure},
+    spec::{Compare, Measure, MonitorSpec, Of, Test},
+};
 
 /// Alerts are grouped by no more labels.
 const GROUPED_BY: usize = 8;
@@ -36,6 +39,9 @@ impl MonitorSpec {
         {
             no("measure.percentile.at", "is not between 0 and 1");
         }
+        if let Measure::Metric(metric) = &self.measure {
+            self.metric(metric, &mut no);
+        }
         self.comparison(&mut no);
         self.grouping(&mut no);
         problems
@@ -51,10 +57,52 @@ impl MonitorSpec {
             Measure::Numbers { field } => Some(("measure.numbers.field", field.as_str())),
             Measure::Categories { field } => Some(("measure.categories.field", field.as_str())),
             Measure::Topics { field } => Some(("measure.topics.field", field.as_str())),
+            Measure::Metric(metric) => Some(("measure.metric.name", metric.name.as_str())),
         };
         let slices = self.slices.as_deref().map(|field| ("slices", field));
         let filter = self.filter.as_deref().map(|filter| ("filter", filter));
         [of_measure, slices, filter].into_iter().flatten().collect()
+    }
+
+    /// What is asked of points, and what cannot be.
+    fn metric(&self, metric: &MetricMeasure, no: &mut impl FnMut(&str, &str)) {
+        for (name, values) in &metric.attributes {
+            if values.is_empty() {
+                no(&format!("measure.metric.attributes.{name}"), "is empty");
+            }
+        }
+        if metric.monotonic.is_some() && metric.kind.is_some_and(|kind| kind != MetricKind::Sum) {
+            no("measure.metric.monotonic", "is of sums: leave it out");
+        }
+        if self.filter.is_some() {
+            no("filter", "is of traces: name attributes of the points under `measure.metric.attributes`");
+        }
+        if self.of != Of::default() {
+            no("of", "is of traces, and not of a metric: leave it out");
+        }
+        match &self.compare {
+            Compare::Threshold(threshold) if threshold.test == Test::Sequential => {
+                if metric.share().is_none() {
+                    no("compare.threshold.test", "`sequential` is for a rate or a percentile, and of a metric for a percentile");
+                } else if !metric.is_spread() {
+                    let why = "`sequential` counts what is beyond the limit, which histograms tell: say which `kind` it is";
+                    no("measure.metric.kind", why);
+                }
+            }
+            // Of other values no test says how much they scatter: without it every rise would be an alert.
+            Compare::Previous(previous) if previous.by.is_none() && !metric.is_spread() && !metric.counts() => {
+                let why = "is missing: say which change of this value matters, in parts of it: 0.2. A percentile needs it unless \
+                    `kind` says that it is of a histogram";
+                no("compare.previous.by", why);
+            }
+            Compare::Release(_) => {
+                let why = "is of traces: compare a metric with `previous`, or watch `slices: resource.service.version`";
+                no("compare.release", why);
+            }
+            Compare::Rest(_) => no("compare.rest", "is for a rate of traces, and not for a metric"),
+            Compare::Budget(_) => no("compare.budget", "is for a rate of traces, and not for a metric"),
+            Compare::Threshold(_) | Compare::Previous(_) => {}
+        }
     }
 
     /// Alerts without a label would all agree in that they have none.
@@ -73,7 +121,7 @@ impl MonitorSpec {
     }
 
     fn comparison(&self, no: &mut impl FnMut(&str, &str)) {
-        let rate = matches!(self.measure, Measure::Rate { .. });
+        let (rate, metric) = (matches!(self.measure, Measure::Rate { .. }), matches!(self.measure, Measure::Metric(_)));
         match &self.compare {
             Compare::Threshold(threshold) => {
                 self.threshold(threshold.above, threshold.below, threshold.test, no);
@@ -93,13 +141,13 @@ impl MonitorSpec {
                     no("compare.release", "releases do not have the same traffic: compare a rate, a mean or a distribution");
                 }
                 let one_figure = matches!(self.measure, Measure::Rate { .. } | Measure::Mean { .. });
-                if release.test == Test::Sequential && !one_figure {
+                if release.test == Test::Sequential && !one_figure && !metric {
                     no("compare.release.test", "`sequential` is for a rate or a mean");
                 }
             }
             Compare::Rest(rest) => {
                 margin("compare.rest.by", Some(rest.by), no);
-                if !rate {
+                if !rate && !metric {
                     no("compare.rest", "is for a rate");
                 }
                 if self.slices.is_none() {
@@ -107,7 +155,7 @@ impl MonitorSpec {
                 }
             }
             Compare::Budget(budget) => {
-                if !rate {
+                if !rate && !metric {
                     no("compare.budget", "is for a rate");
                 }
                 if !(budget.objective > 0.0 && budget.objective < 1.0) {
@@ -139,7 +187,8 @@ impl MonitorSpec {
                 no(path, "a sequential test needs room on both sides of a rate");
             }
         }
-        let countable = matches!(self.measure, Measure::Rate { .. } | Measure::Percentile { .. });
+        // Of a metric it is said above.
+        let countable = matches!(self.measure, Measure::Rate { .. } | Measure::Percentile { .. } | Measure::Metric(_));
         if test == Test::Sequential && !countable {
             no("compare.threshold.test", "`sequential` is for a rate or a percentile");
         }

@@ -7,7 +7,7 @@ use mainspring_statistics::{
 };
 
 use crate::{
-    measurements::Summary,
+    measurements::{Reading, Summary},
     spec::{Measure, Threshold},
     state::{Figures, Verdict},
     weighed::{self, Numbers},
@@ -24,11 +24,11 @@ pub(crate) fn threshold(measure: &Measure, limits: &Threshold, summary: Option<&
         return of_count(limits, count, figures);
     }
     let Some(summary) = summary.filter(|_| count > 0) else { return (Verdict::Missing, figures) };
-    if count < minimum {
+    if summary.lacks(minimum) {
         return (Verdict::TooFew, figures);
     }
-    if let (Measure::Percentile { at, .. }, Summary::Numbers(numbers)) = (measure, summary) {
-        return of_percentile(limits, numbers, *at, alpha, figures);
+    if let (Some(at), Summary::Numbers(numbers)) = (measure.share(), summary) {
+        return of_percentile(limits, numbers, at, alpha, figures);
     }
     let Some(interval) = interval(measure, summary, alpha) else { return (Verdict::TooFew, figures) };
     let over = limits.above.is_some_and(|above| interval.low > above) || limits.below.is_some_and(|below| interval.high < below);
@@ -77,6 +77,10 @@ pub(crate) fn interval(measure: &Measure, summary: &Summary, alpha: f64) -> Opti
         (Measure::Sum { .. }, Summary::Numbers(numbers)) => {
             let sum = numbers.sum();
             Some(Interval { estimate: sum, low: sum, high: sum })
+        }
+        // Nobody knows how it scatters.
+        (Measure::Metric(_), Summary::Reading(Reading { value, .. })) => {
+            Some(Interval { estimate: *value, low: *value, high: *value })
         }
         _ => None,
     }

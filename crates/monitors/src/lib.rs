@@ -3,6 +3,7 @@
 // What people write.
 mod check;
 mod kind;
+mod metric;
 mod spec;
 mod stretch;
 
@@ -42,7 +43,8 @@ pub use evaluate::evaluate;
 pub use fault::MonitorFault;
 pub use kind::descriptor;
 pub use mainspring_statistics::Categories;
-pub use measurements::{Measurements, Point, Query, ReleaseSeen, SLICES, Series, Summary, Topics};
+pub use measurements::{Measurements, Point, Query, Reading, ReleaseSeen, SLICES, Series, Summary, Topics};
+pub use metric::{MetricKind, MetricMeasure, MetricTemporality};
 pub use seam::{Bell, Showing, Signal, Watched};
 pub use service::{Looked, Monitors, Parts, Standing};
 pub use signal::Going;

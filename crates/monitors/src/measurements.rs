@@ -68,6 +68,18 @@ pub enum Summary {
     Categories(Categories),
     /// For `topics`.
     Topics(Box<Topics>),
+    /// For `metric`, but for percentiles of histograms: these are `Numbers`.
+    Reading(Reading),
+}
+
+/// One number that programs sent, or that points of theirs came to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reading {
+    pub value: f64,
+    /// Points that it was made of.
+    pub points: u64,
+    /// How many numbers it is the mean of, where they were counted.
+    pub of: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -93,10 +105,16 @@ pub trait Measurements: Send + Sync {
     async fn read(&self, query: Query) -> Result<Vec<Series>, Box<dyn Fault>>;
     /// The releases among what a filter finds, each once for everyone whose it is, the first seen first.
     async fn releases(&self, filter: Option<&str>, of: Of, by: ReleaseOf) -> Result<Vec<ReleaseSeen>, Box<dyn Fault>>;
+    /// This is compared with something for the first time, or with something else than before: the monitor is new, or its spec
+    /// changed.
+    async fn reference_set(&self, _: &Measure) -> Result<(), Box<dyn Fault>> {
+        Ok(())
+    }
 }
 
 impl Summary {
-    /// How much it is of, and of a sample how much that is worth; for a count the count itself.
+    /// How much it is of, and of a sample how much that is worth; for a count the count itself. Of a metric it is points, where
+    /// nobody knows of how many numbers they tell.
     #[must_use]
     pub fn count(&self) -> u64 {
         match self {
@@ -105,6 +123,15 @@ impl Summary {
             Self::Numbers(numbers) => numbers.count(),
             Self::Categories(categories) => categories.total(),
             Self::Topics(topics) => topics.mean.count(),
+            Self::Reading(Reading { points, of, .. }) => of.unwrap_or(*points),
+        }
+    }
+
+    /// Whether it is too little to say anything of. A number that programs say is what it is, of however few points.
+    pub(crate) fn lacks(&self, minimum: u64) -> bool {
+        match self {
+            Self::Reading(Reading { of, .. }) => of.is_some_and(|of| of < minimum),
+            other => other.count() < minimum,
         }
     }
 
@@ -114,7 +141,7 @@ impl Summary {
         match self {
             Self::Count(tally) | Self::Rate { trials: tally, .. } => tally.is_estimate(),
             Self::Numbers(numbers) => numbers.is_estimate(),
-            Self::Categories(_) | Self::Topics(_) => false,
+            Self::Categories(_) | Self::Topics(_) | Self::Reading(_) => false,
         }
     }
 

@@ -3,9 +3,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use mainspring_kernel::{
-    AssetKind, Fault as _, Labels, Name, PageRequest, Stop, Timestamp, fault, id::ProjectId, page::LIMIT_MAX,
-};
+use mainspring_kernel::{AssetKind, Fault as _, Name, PageRequest, Stop, Timestamp, fault, id::ProjectId, page::LIMIT_MAX};
 use mainspring_registry::Mark;
 use tokio::task::JoinSet;
 
@@ -14,7 +12,7 @@ use crate::{
     hold::{Held, LEASE},
     pace::next_look,
     seam::Showing,
-    service::{Looked, Monitors, history_of, reader},
+    service::{Looked, Monitors, reader},
     signal::{Going, Ringing, ringing, showing, signal},
     spec::MonitorSpec,
     state::Evaluation,
@@ -143,7 +141,7 @@ impl Monitors {
             Err(MonitorFault::NotFound { .. }) => return self.put_to_rest(held, kept.version).await.map(|()| None),
             Err(fault) => return Err(fault),
         };
-        let evaluation = match self.evaluated((kept.project, &Labels::All), &spec, &history_of(kept, version)).await {
+        let evaluation = match self.looked_at(kept, (version, &spec)).await {
             Ok(evaluation) => evaluation,
             Err(found) => {
                 if let Err(untold) = self.could_not_look(held, &spec, &found).await {

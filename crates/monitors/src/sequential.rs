@@ -23,7 +23,10 @@ pub(crate) async fn look(
     let step = spec.every.as_duration();
     let until = looker.whole(step);
     let begin = until.minus(spec.window.as_duration());
-    let from = looker.history.looked_until.unwrap_or(begin).max(until.minus(CATCH_UP)).min(until);
+    // Points of a metric are read one by one, and only so many: a look that had more to catch up with than that would fail, and
+    // so would all after it.
+    let catch_up = if matches!(spec.measure, Measure::Metric(_)) { spec.window.as_duration() } else { CATCH_UP };
+    let from = looker.history.looked_until.unwrap_or(begin).max(until.minus(catch_up)).min(until);
     let series = looker.read(data, (from.min(begin), until), step, None).await?;
     let side = Side::of(&spec.measure, limits);
     // A false alarm of any slice is one, so each may have fewer.
@@ -46,10 +49,10 @@ impl Side {
     fn of(measure: &Measure, limits: &Threshold) -> Self {
         let limit = limits.above.or(limits.below).unwrap_or(0.5);
         let inverse = limits.above.is_none();
-        match measure {
+        match measure.share() {
             // More than the rest are above the percentile's limit, or more than its share below.
-            Measure::Percentile { at, .. } => Self { rate: if inverse { *at } else { 1.0 - at }, inverse, bound: Some(limit) },
-            _ => Self { rate: if inverse { 1.0 - limit } else { limit }, inverse, bound: None },
+            Some(at) => Self { rate: if inverse { at } else { 1.0 - at }, inverse, bound: Some(limit) },
+            None => Self { rate: if inverse { 1.0 - limit } else { limit }, inverse, bound: None },
         }
     }
 

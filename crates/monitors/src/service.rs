@@ -183,6 +183,18 @@ impl Monitors {
         Ok(store::end_leases(&self.parts.catalog).await?)
     }
 
+    /// What a monitor finds. Where nobody has found anything since its spec changed, it is said that it compares otherwise: once,
+    /// since a look that comes to nothing is made again and again.
+    pub(crate) async fn looked_at(&self, kept: &Kept, (version, spec): (u32, &MonitorSpec)) -> Result<Evaluation, MonitorFault> {
+        let found = self.evaluated((kept.project, &Labels::All), spec, &history_of(kept, version)).await?;
+        if kept.looked_version != Some(version) {
+            let data = self.parts.watched.of(kept.project, &Labels::All);
+            let set = tokio::time::timeout(LOOK_WITHIN, data.reference_set(&spec.measure)).await;
+            set.map_err(|_| MonitorFault::Late)?.map_err(MonitorFault::Data)?;
+        }
+        Ok(found)
+    }
+
     pub(crate) async fn evaluated(
         &self,
         (project, labels): (ProjectId, &Labels),
@@ -221,7 +233,7 @@ fn read(spec: serde_json::Value, project: ProjectId, name: &Name) -> Result<Moni
 }
 
 /// What was remembered of another version says nothing about this one.
-pub(crate) fn history_of(kept: &Kept, version: u32) -> History {
+fn history_of(kept: &Kept, version: u32) -> History {
     if kept.looked_version == Some(version) { kept.history.clone() } else { History::default() }
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     seam::{Showing, Signal},
-    spec::{Compare, MonitorSpec, ReleaseOf, Worse},
+    spec::{Compare, Measure, MonitorSpec, ReleaseOf, Worse},
     state::{Evaluation, SliceEvaluation, State},
     words::{sentence, shift},
 };
@@ -119,6 +119,7 @@ pub(crate) fn unseen(
         ("code", Some(json!(code))),
         ("window", Some(json!(spec.window))),
         ("filter", spec.filter.as_ref().map(|filter| json!(filter))),
+        ("metric", of_metric(spec)),
         ("since", Some(json!(since))),
     ];
     Signal {
@@ -179,9 +180,15 @@ fn facts(spec: &MonitorSpec, slice: &SliceEvaluation) -> BTreeMap<String, Value>
         ("estimated", figures.estimated.then(|| json!(true))),
         ("window", Some(json!(spec.window))),
         ("filter", spec.filter.as_ref().map(|filter| json!(filter))),
+        ("metric", of_metric(spec)),
         ("since", Some(json!(slice.since))),
     ];
     all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+/// The metric that is watched, where one is.
+fn of_metric(spec: &MonitorSpec) -> Option<Value> {
+    if let Measure::Metric(metric) = &spec.measure { Some(json!(metric.name)) } else { None }
 }
 
 /// Of prompts alone it is known which asset a release is a version of.

@@ -6,7 +6,7 @@ use mainspring_kernel::Name;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::stretch::Stretch;
+use crate::{metric::MetricMeasure, stretch::Stretch};
 
 /// What is watched, what it is compared with, and who is told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -15,14 +15,15 @@ pub struct MonitorSpec {
     /// Whether it is looked at by itself. One that is not has no alerts.
     #[serde(default = "yes")]
     pub enabled: bool,
-    /// Which traces, in the filter language; absent: all.
+    /// Which traces, in the filter language; absent: all. Points of a metric have `attributes` of their own instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
     /// What is counted of them.
     #[serde(default)]
     pub of: Of,
     pub measure: Measure,
-    /// A field, each value of which is watched by itself: `model`. Absent: everything together.
+    /// A field, each value of which is watched by itself: `model`. Of a metric an attribute of its points. Absent: everything
+    /// together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slices: Option<String>,
     pub compare: Compare,
@@ -35,7 +36,8 @@ pub struct MonitorSpec {
     /// How long to wait for what arrives late.
     #[serde(default = "delay")]
     pub delay: Stretch,
-    /// With less than this nothing is said but that it is too little.
+    /// With less than this nothing is said but that it is too little. Of a metric it is of the numbers that a histogram counted,
+    /// where their mean or a percentile is watched.
     #[serde(default = "minimum")]
     pub minimum: u64,
     /// While nothing is wrong, there is one false alarm in this time at most, on average, over all slices together. Counts
@@ -123,6 +125,8 @@ pub enum Measure {
     Categories { field: String },
     /// What texts are about, by their embeddings: `input` or `output`.
     Topics { field: String },
+    /// A metric that programs send, in place of traces: `name: shop.orders`, `value: rate`.
+    Metric(MetricMeasure),
 }
 
 impl Measure {
@@ -130,6 +134,16 @@ impl Measure {
     #[must_use]
     pub const fn drifts(&self) -> bool {
         matches!(self, Self::Numbers { .. } | Self::Categories { .. } | Self::Topics { .. })
+    }
+
+    /// Of a percentile its share.
+    #[must_use]
+    pub fn share(&self) -> Option<f64> {
+        match self {
+            Self::Percentile { at, .. } => Some(*at),
+            Self::Metric(metric) => metric.share(),
+            _ => None,
+        }
     }
 }
 

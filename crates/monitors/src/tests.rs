@@ -1,5 +1,6 @@
 mod drifting;
 mod events;
+mod metrics;
 mod releases;
 mod running;
 mod settling;

@@ -107,6 +107,13 @@ impl Numbers {
         stratum.quantiles.add(number);
     }
 
+    /// Adds a number so many times.
+    pub fn add_many(&mut self, number: f64, times: u64) {
+        let stratum = self.stratum(1.0);
+        stratum.moments.add_many(number, times);
+        stratum.quantiles.add_many(number, times);
+    }
+
     /// Adds numbers that were summed up where they lie, each of which stands for as many. For sums and means their moments are
     /// enough, and quantiles may be empty.
     pub fn add_summed(&mut self, moments: &Moments, quantiles: &Quantiles, weight: f64) {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use mainspring_kernel::text::{TOPIC, elide};
 
 use crate::{
+    metric::MetricMeasure,
     spec::{Budget, Compare, Measure, MonitorSpec, Test, Threshold},
     state::{Figures, Moved, Portion, SliceEvaluation, State},
 };
@@ -86,8 +87,8 @@ fn measured(spec: &MonitorSpec, figures: &Figures) -> String {
         }
         return text;
     }
-    if let (Measure::Percentile { field, .. }, Compare::Threshold(limits), Some(value), Some(limit)) =
-        (&spec.measure, &spec.compare, figures.value, figures.limit)
+    if let (Some(field), Compare::Threshold(limits), Some(value), Some(limit)) =
+        (spread(&spec.measure), &spec.compare, figures.value, figures.limit)
         && limits.test == Test::Sequential
     {
         // It counts what is beyond the limit.
@@ -156,6 +157,15 @@ fn before(compare: &Compare, figures: &Figures) -> String {
     }
 }
 
+/// What it is a percentile of.
+fn spread(measure: &Measure) -> Option<&str> {
+    match measure {
+        Measure::Percentile { field, .. } => Some(field),
+        Measure::Metric(metric) => metric.share().map(|_| metric.name.as_str()),
+        _ => None,
+    }
+}
+
 /// What is measured.
 fn measure(measure: &Measure) -> String {
     match measure {
@@ -167,7 +177,24 @@ fn measure(measure: &Measure) -> String {
         Measure::Numbers { field } | Measure::Categories { field } | Measure::Topics { field } => {
             format!("the distribution of {field}")
         }
+        Measure::Metric(metric) => of_metric(metric),
     }
+}
+
+fn of_metric(metric: &MetricMeasure) -> String {
+    let MetricMeasure { name, value, attributes, .. } = metric;
+    let what = match value.as_str() {
+        "last" => "last value",
+        "min" => "least value",
+        "max" => "greatest value",
+        other => other,
+    };
+    let mut text = format!("the {what} of {}", elide(name, FILTER_MAX));
+    let parts: Vec<String> = attributes.iter().map(|(name, values)| format!("{name} {}", values.join(" or "))).collect();
+    if !parts.is_empty() {
+        let _ = write!(text, " with {}", elide(&parts.join(" and "), FILTER_MAX));
+    }
+    text
 }
 
 fn value_of(measure: &Measure, value: f64) -> String {

@@ -15,6 +15,7 @@ use mainspring_llm::{
 use serde_json::Value;
 
 use crate::{
+    along::{Along, READ_AT_ONCE},
     conventions::Facts,
     fault::TraceFault,
     searched::Searched,
@@ -22,7 +23,7 @@ use crate::{
     table::{Rows, to_batch_of},
 };
 
-/// Documents asked for by one scan, and traces rewritten by one commit.
+/// Documents that one question is about, and traces rewritten by one commit.
 const AT_ONCE: usize = 50;
 
 /// What no text was taken from.
@@ -51,54 +52,47 @@ pub(crate) fn documents_of(span: &Span) -> BTreeSet<String> {
     named.chain(found).map(str::to_owned).collect()
 }
 
-/// What went.
-#[derive(Debug, Default)]
-pub(crate) struct Gone {
-    pub(crate) spans: u64,
-    pub(crate) traces: HashSet<String>,
-}
-
-/// Every span of every trace that used one of these documents: a span that shows its text need not name it.
-pub(crate) async fn forget(
-    kept: &Kept,
-    project: ProjectId,
-    documents: &[String],
-    since: Option<Timestamp>,
-) -> Result<Gone, TraceFault> {
-    let table = kept.table.as_ref();
-    let of_project = || Filter::eq("project", project.to_string());
-    let mut gone = Gone { traces: traces_with(table, project, documents, since).await?, ..Gone::default() };
-    let traces: Vec<&String> = gone.traces.iter().collect();
+/// Strips every span of these traces: one that shows the text of a document need not name it. Answers how many showed something.
+pub(crate) async fn strip_traces(kept: &Kept, project: ProjectId, traces: &[String]) -> Result<u64, TraceFault> {
+    let mut spans = 0;
     for some in traces.chunks(AT_ONCE) {
-        let of_traces = of_project().and(Filter::any_of("trace", some.iter().map(|trace| trace.as_str())));
+        let of_project = Filter::eq("project", project.to_string());
+        let of_traces = of_project.and(Filter::any_of("trace", some.iter().map(String::as_str)));
         let _turn = kept.deleting().await;
-        gone.spans += strip_all(table, of_traces).await?;
+        spans += strip_all(kept.table.as_ref(), of_traces).await?;
     }
-    Ok(gone)
+    Ok(spans)
 }
 
-/// Every trace in which a span names one of these documents.
+/// Every trace in which a span names one of these documents that began between these times.
 pub(crate) async fn traces_with(
     table: &dyn Table,
     project: ProjectId,
     documents: &[String],
-    since: Option<Timestamp>,
+    (since, until): (Option<Timestamp>, Option<Timestamp>),
 ) -> Result<HashSet<String>, TraceFault> {
+    let since = since.map_or(Filter::All, |since| Filter::GtEq("start".into(), since.as_micros().into()));
+    let until = until.map_or(Filter::All, |until| Filter::LtEq("start".into(), until.as_micros().into()));
+    let of_project = Filter::eq("project", project.to_string());
+    let all = Along::of(table, of_project.and(since).and(until), READ_AT_ONCE).await?;
     let mut traces = HashSet::new();
     for some in documents.chunks(AT_ONCE) {
-        let mentions = some.iter().map(|id| Filter::Contains("attributes".into(), id.clone())).collect();
-        let mut among = Filter::eq("project", project.to_string()).and(Filter::Or(mentions));
-        if let Some(since) = since {
-            among = among.and(Filter::GtEq("start".into(), since.as_micros().into()));
-        }
-        for batch in table.scan(Scan::of(among).columns(&["trace"])).await? {
-            let rows = Rows(&batch);
-            for row in 0..batch.num_rows() {
-                traces.extend(rows.text("trace", row)?.map(str::to_owned));
+        let (mut along, named) = (all.clone(), names_any(some));
+        while let Some((_, batches)) = along.next(&named, &["trace"]).await? {
+            for batch in &batches {
+                let rows = Rows(batch);
+                for row in 0..batch.num_rows() {
+                    traces.extend(rows.text("trace", row)?.map(str::to_owned));
+                }
             }
         }
     }
     Ok(traces)
+}
+
+/// Rows that name one of these documents somewhere.
+pub(crate) fn names_any(documents: &[String]) -> Filter {
+    Filter::Or(documents.iter().map(|id| Filter::Contains("attributes".into(), id.clone())).collect())
 }
 
 async fn strip_all(table: &dyn Table, of_traces: Filter) -> Result<u64, TraceFault> {

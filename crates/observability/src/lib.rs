@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod adopting;
+mod along;
 mod aside;
 mod capture;
 mod clocks;
@@ -47,23 +48,23 @@ pub use conventions::{
     Convention, Conversation, Facts, FoundDocument, Message, Part, SpanType, Tokens, ToolUse, page as conventions_page,
     report::{Conventions, ServiceWords, UnknownName},
 };
-pub use dashboards::{BUILT_IN, ChartKind, DashboardSpec, PanelSpec, PanelUnit, built_in, descriptor};
+pub use dashboards::{BUILT_IN, ChartKind, DashboardSpec, PanelMetric, PanelSpec, PanelUnit, built_in, descriptor};
 pub use drift::{
     Against, Bin as DriftBin, Drift, DriftQuestion, DriftReport, DriftState, FieldDrift, Figures as DriftFigures,
-    Releases as DriftReleases, Topic, TopicDrift, TopicSketch,
+    Releases as DriftReleases, Topic, TopicDrift, TopicSketch, TopicsVersion, Why as TopicsWhy,
 };
 pub use errand::{Elsewhere, Ended, Errand, ErrandKind, Errands, FailingErrand, Workplace};
 pub use fault::{TraceFault, Trouble};
 pub use filter::{FIELDS, FieldKind, FilterFault, KnownField, STATUSES, SpanFilter};
 pub use hold::Hold;
 pub use keeping::{
-    Derived, Entering, EraseJob, Erased, Erasure, ErasureId, ErasureState, Holder, Holding, Keeping, KeepingFault, KeepingParts,
-    Names as ErasedNames, Removal, Retention, ServerId, SpanServer, Subject, Telemetry, TelemetryFault,
+    Derived, Entering, EraseJob, Erased, Erasure, ErasureId, ErasureState, ErasureStep, Holder, Holding, Keeping, KeepingFault,
+    KeepingParts, Looked, Names as ErasedNames, Removal, Retention, ServerId, SpanServer, Subject, Telemetry, TelemetryFault,
 };
 pub use parquet_file::ParquetExport;
 pub use points::{
-    Metric, MetricForm, MetricGroup, MetricPoint, MetricPoints, MetricQuestion, MetricSeries, MetricStep, PointFilter, PointKind,
-    Temporality,
+    Counting, Metric, MetricFigure, MetricFigures, MetricForm, MetricGroup, MetricPoint, MetricPoints, MetricQuestion,
+    MetricRange, MetricSeries, MetricStep, MetricValue, PointFilter, PointKind, Temporality, check_point_attribute,
 };
 pub use pricing::{Estimate, SpanPrices};
 pub use query::{
@@ -71,8 +72,8 @@ pub use query::{
     SpanSummary, TREE_MAX, TraceFilter, TracePart, TraceSummary, TraceTree, Traffic, TreeTotals, measures,
 };
 pub use query::{
-    DashboardAnswer, DashboardQuestion, PanelAnswer, PromAnswer, PromFault, PromFound, PromMetric, PromSeries, PromTimes,
-    SqlColumn, SqlQuestion, SqlRows, SqlTable, prom_labels, prom_metrics,
+    DashboardAnswer, DashboardQuestion, PanelAnswer, PromAnswer, PromFault, PromFound, PromListed, PromMetric, PromSeries,
+    PromTimes, SqlColumn, SqlQuestion, SqlRows, SqlTable,
 };
 pub use query::{FirstSeen, Listener, NewRelease, NumbersRow, SeriesQuestion, SeriesRow, check_group_field, check_number_field};
 pub use sampling::Tally;

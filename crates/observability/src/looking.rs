@@ -10,8 +10,8 @@ use crate::{
     filter::{FilterFault, SpanFilter},
     points::MetricPoints,
     query::{
-        self, DashboardAnswer, DashboardQuestion, MetricsQuestion, PanelAnswer, PromFault, PromFound, PromTimes, Sources,
-        SpanMetrics, SqlQuestion, SqlRows, SqlTable, TraceFilter,
+        self, DashboardAnswer, DashboardQuestion, MetricsQuestion, PanelAnswer, PromFault, PromFound, PromListed, PromMetric,
+        PromTimes, Sources, SpanMetrics, SqlQuestion, SqlRows, SqlTable, TraceFilter,
     },
     scores::ScoreMeasure,
     service::Observability,
@@ -48,7 +48,7 @@ impl Observability {
         }
         let question = DashboardQuestion { filter, ..question.clone() };
         let asking = self.asking(actor, self.now());
-        let mut answer = query::dashboard(asking, self.sources(points).await?, (spec, &filters), &question).await?;
+        let mut answer = query::dashboard(asking, (self.sources(points).await?, points), (spec, &filters), &question).await?;
         let bucket = answer.bucket;
         for ((panel, filter), answer) in spec.panels.iter().zip(&filters).zip(&mut answer.panels) {
             let (PanelAnswer::Measured { by, found, scored, .. }, Ok(filter)) = (&mut *answer, filter) else { continue };
@@ -122,7 +122,7 @@ impl Observability {
         actor: &Actor,
         selectors: &[String],
         between: (Timestamp, Timestamp),
-    ) -> Result<Vec<BTreeMap<String, String>>, PromFault> {
+    ) -> Result<PromListed<Vec<BTreeMap<String, String>>>, PromFault> {
         self.catch_up().await;
         query::prometheus_series(self.asking(actor, self.now()), points, selectors, between).await
     }
@@ -135,8 +135,30 @@ impl Observability {
         label: &str,
         selectors: &[String],
         between: (Timestamp, Timestamp),
-    ) -> Result<Vec<String>, PromFault> {
+    ) -> Result<PromListed<Vec<String>>, PromFault> {
         self.catch_up().await;
         query::prometheus_values(self.asking(actor, self.now()), points, label, selectors, between).await
+    }
+
+    /// The labels there are, of those series only where there are selectors.
+    pub async fn prometheus_labels(
+        &self,
+        points: &MetricPoints,
+        actor: &Actor,
+        selectors: &[String],
+        between: (Timestamp, Timestamp),
+    ) -> Result<PromListed<Vec<String>>, PromFault> {
+        self.catch_up().await;
+        query::prometheus_labels(self.asking(actor, self.now()), points, selectors, between).await
+    }
+
+    /// The metrics that can be asked for: those over spans, and those that programs sent.
+    pub async fn prometheus_metrics(
+        &self,
+        points: &MetricPoints,
+        actor: &Actor,
+        between: (Timestamp, Timestamp),
+    ) -> Result<PromListed<Vec<PromMetric>>, PromFault> {
+        query::prometheus_metrics(self.asking(actor, self.now()), points, between).await
     }
 }

@@ -13,6 +13,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use mainspring_kernel::{Actor, Name, Page, PageRequest, Tasks, Timestamp, id::ProjectId, name::NameFault};
 use mainspring_lake::{Filter, IndexKind, IndexSpec, Lake, Order, Past, Scan, Table, TableSpec};
 use mainspring_llm::trace::names;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::{Mutex, OnceCell, oneshot};
@@ -20,21 +21,29 @@ use tokio::sync::{Mutex, OnceCell, oneshot};
 use crate::{capture::Policies, fault::TraceFault, table::Rows};
 
 mod by;
+mod forms;
 mod list;
 mod reading;
 mod sent;
 mod series;
 mod spread;
 mod steps;
+mod value;
 
 #[cfg(test)]
 #[path = "tests/points.rs"]
 mod tests;
 
-pub use list::{Metric, MetricForm};
+pub use by::check_point_attribute;
+pub use forms::{Counting, MetricForm};
+pub use list::Metric;
 pub(crate) use reading::POINTS_MAX;
 pub(crate) use sent::{Part, Sent};
 pub use series::{MetricGroup, MetricQuestion, MetricSeries, MetricStep};
+pub use spread::MetricRange;
+pub(crate) use steps::LOOK_BACK;
+pub use steps::{MetricFigure, MetricFigures};
+pub use value::MetricValue;
 
 const TABLE: &str = "metric_points";
 /// Points that are compared with the table and added at once.
@@ -51,7 +60,8 @@ const OWN: [(&str, &str); 5] = [
 ];
 
 /// What a point counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum PointKind {
     Gauge,
     Sum,

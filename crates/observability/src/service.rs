@@ -1,5 +1,6 @@
 //! The room's use cases.
 
+mod forgetting;
 mod recording;
 
 use std::{
@@ -10,7 +11,7 @@ use std::{
 };
 
 use mainspring_blobs::Blobs;
-use mainspring_kernel::{Actor, Clock, Digest, Fault as _, Page, PageRequest, Stop, Tasks, Timestamp, id::ProjectId};
+use mainspring_kernel::{Actor, Clock, Digest, Fault as _, Page, PageRequest, Stop, Tasks, Timestamp};
 use mainspring_lake::{Lake, Table};
 use mainspring_llm::{DocumentAccess, Span, SpanId, TraceId, trace::names};
 use mainspring_telemetry::Metrics;
@@ -24,7 +25,6 @@ use crate::{
     deciding, elsewhere,
     errand::{self, Elsewhere, Errands, FailingErrand},
     fault::{TraceFault, Trouble},
-    forget::{self, mentions},
     hold,
     keeping::{Found, Whose},
     pace::Pace,
@@ -391,33 +391,6 @@ impl Observability {
             let since = written.and_then(|written| written.duration_since(SystemTime::UNIX_EPOCH).ok());
             since.and_then(|since| i64::try_from(since.as_micros()).ok()).is_some_and(|micros| micros < before.as_micros())
         })
-    }
-
-    /// Takes what was written and read out of every trace that used these documents, and out of the files of before.
-    /// What happened, when, and what it cost stays. `since`: only where a trace names them in a span from then on.
-    pub async fn forget_documents(
-        &self,
-        project: ProjectId,
-        documents: &[String],
-        since: Option<Timestamp>,
-    ) -> Result<Swept, TraceFault> {
-        self.counters.pass(self.sampler.forget(project, |span| mentions(span, documents)));
-        let brought = self.drain(DRAIN_FOR).await.is_ok() && self.spill.bytes() == 0;
-        if documents.is_empty() {
-            return Ok(Swept { spans: 0, brought });
-        }
-        let gone = forget::forget(&self.kept, project, documents, since).await?;
-        // An earlier one may have been broken off before it came to the files.
-        if gone.spans > 0 || (since.is_none() && !gone.traces.is_empty()) {
-            forget::purge(self.kept.table.as_ref()).await?;
-            self.kept.values.sweep(self.kept.table.as_ref()).await?;
-        }
-        if let Some(scores) = self.scores.as_ref().filter(|_| !gone.traces.is_empty()) {
-            let traces: Vec<String> = gone.traces.iter().cloned().collect();
-            scores.forget_texts(project, &traces, self.now()).await?;
-        }
-        self.remove_aside(documents.iter().chain(&gone.traces))?;
-        Ok(Swept { spans: gone.spans, brought })
     }
 
     /// Removes segments that lie aside and hold one of these words.

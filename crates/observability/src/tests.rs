@@ -1,4 +1,5 @@
 mod adopting;
+mod along;
 mod any;
 mod asking;
 mod beneath;
@@ -11,6 +12,7 @@ mod gathering;
 mod grouping;
 mod keeping;
 mod keeping_telemetry;
+mod learning;
 mod looking;
 mod once;
 mod redacting;
@@ -388,6 +390,8 @@ async fn a_forgotten_document_leaves_neither_text_in_the_traces_that_used_it_nor
     room.record(late[0].clone());
     let since = Some(Timestamp::from_micros(31));
     assert_eq!(room.forget_documents(project(), &documents, since).await.unwrap().spans, 0);
+    let until = Some(Timestamp::from_micros(late[0].start.as_micros() - 1));
+    assert_eq!(room.forget_documents_between(project(), &documents, (None, until)).await.unwrap().spans, 0);
     assert_eq!(room.forget_documents(project(), &documents, Some(late[0].start)).await.unwrap().spans, 1);
 }
 

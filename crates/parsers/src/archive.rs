@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    io::{Cursor, Read},
+    io::{Cursor, ErrorKind, Read},
 };
 
 use quick_xml::{Reader, events::Event, name::QName};
@@ -29,7 +29,8 @@ impl<'a> Archive<'a> {
         self.zip.file_names().filter_map(|name| name.ok().map(Cow::into_owned)).collect()
     }
 
-    /// A member's bytes; `None` when it is not there. What its header claims is not believed.
+    /// A member's bytes; `None` when it is not there. What its header claims is believed only where it is too much: then
+    /// nothing of it needs to be unpacked.
     pub(crate) fn read(&mut self, name: &str, format: &str) -> Result<Option<Vec<u8>>, ParseFault> {
         let member = match self.zip.by_name(name) {
             Ok(member) => member,
@@ -39,10 +40,17 @@ impl<'a> Archive<'a> {
         if member.encrypted() {
             return Err(ParseFault::Encrypted);
         }
+        let too_much = ParseFault::Expansion { limit: self.limits.expansion, entries: self.limits.entries };
+        if member.size() > self.left {
+            return Err(too_much);
+        }
         let mut bytes = Vec::new();
-        member.take(self.left + 1).read_to_end(&mut bytes).map_err(|error| ParseFault::malformed(format, error))?;
-        if bytes.len() as u64 > self.left {
-            return Err(ParseFault::Expansion { limit: self.limits.expansion, entries: self.limits.entries });
+        match member.take(self.left + 1).read_to_end(&mut bytes) {
+            Ok(_) if bytes.len() as u64 <= self.left => {}
+            Ok(_) => return Err(too_much),
+            // More than the process may have at all.
+            Err(error) if error.kind() == ErrorKind::OutOfMemory => return Err(too_much),
+            Err(error) => return Err(ParseFault::malformed(format, error)),
         }
         self.left -= bytes.len() as u64;
         Ok(Some(bytes))

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     fault::ParseFault,
     limits::Limits,
+    marks,
     model::{Block, BlockKind, Link, MadeBy, ParsedDocument},
     warning::{ParseWarning, WarningKind},
 };
@@ -54,7 +55,7 @@ impl Builder {
         }
         self.leave(level);
         let written = format!("{} {text}", "#".repeat(usize::from(level)));
-        let text = mainspring_kernel::text::elide(&text, HEADING_MAX);
+        let text = mainspring_kernel::text::elide(&marks::without(&text), HEADING_MAX);
         self.block(BlockKind::Heading { level }, &written)?;
         if let Some(block) = self.blocks.last_mut() {
             block.heading = Some(text.clone());
@@ -90,7 +91,10 @@ impl Builder {
             ..block
         }));
         self.unspoken.extend(part.unspoken.iter().map(|(start, end)| (base + start, base + end)));
-        part.links.iter().for_each(|link| self.link(&link.text, &link.target));
+        for link in part.links {
+            let place = link.place.map(|(start, end)| (base + start, base + end));
+            self.link(&link.text, &link.target, place);
+        }
         Ok(())
     }
 
@@ -107,7 +111,13 @@ impl Builder {
             self.text.push_str("\n\n");
         }
         let start = self.text.len();
-        self.text.push_str(text);
+        let (text, places) = marks::taken(text);
+        self.text.push_str(&text);
+        for (link, (from, to)) in places {
+            if let Some(link) = self.links.get_mut(link) {
+                link.place.get_or_insert((start + from, start + to));
+            }
+        }
         let heading_path = self.headings.iter().map(|(_, text)| text.clone()).collect();
         self.blocks.push(Block { kind, start, end: self.text.len(), heading_path, page: self.page, heading: None });
         Ok(())
@@ -122,12 +132,15 @@ impl Builder {
         self.warnings.push(ParseWarning::new(kind, detail));
     }
 
-    pub(crate) fn link(&mut self, text: &str, target: &str) {
-        if self.links.len() < LINKS_MAX && !target.is_empty() {
-            // A link around a whole card of text is named by how it begins.
-            let text = mainspring_kernel::text::elide(&one_line(text), HEADING_MAX);
-            self.links.push(Link { text, target: mainspring_kernel::text::elide(target, 2_000) });
+    /// Keeps where a link leads, under the number that comes back.
+    pub(crate) fn link(&mut self, text: &str, target: &str, place: Option<(usize, usize)>) -> Option<usize> {
+        if self.links.len() >= LINKS_MAX || target.is_empty() {
+            return None;
         }
+        // A link around a whole card of text is named by how it begins.
+        let text = mainspring_kernel::text::elide(&one_line(&marks::without(text)), HEADING_MAX);
+        self.links.push(Link { text, target: mainspring_kernel::text::elide(target, 2_000), place });
+        Some(self.links.len() - 1)
     }
 
     /// Rows as a Markdown table, the first as its header.
@@ -179,7 +192,8 @@ impl Builder {
 
 /// A cell over several rows, as it is read in the rows after the first: long ones are not read again.
 pub(crate) fn carried(cell: &str) -> String {
-    if cell.len() > CARRIED { String::new() } else { cell.to_owned() }
+    let cell = marks::without(cell);
+    if cell.len() > CARRIED { String::new() } else { cell.into_owned() }
 }
 
 /// Text on one line, white space folded.
@@ -187,9 +201,10 @@ pub(crate) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The file's name without its folder and ending, for documents that do not say what they are called.
+/// The file's name without its folder and ending, for documents that do not say what they are called. Folders are told by `/`
+/// on every system; a `\` is part of a name, where it may also stand for a byte that is no text (`\xFF`).
 pub(crate) fn stem(file_name: &str) -> String {
-    let name = file_name.rsplit(['/', '\\']).next().unwrap_or(file_name);
+    let name = file_name.rsplit('/').next().unwrap_or(file_name);
     let name = match name.rsplit_once('.') {
         Some((stem, _)) if !stem.is_empty() => stem,
         _ => name,

@@ -33,13 +33,8 @@ pub(crate) fn parse(source: String, file_name: &str, language: Language, limits:
     parser.set_language(&grammar).map_err(|error| ParseFault::malformed(language.name(), error))?;
     let tree = parser.parse(&source, None).ok_or_else(|| ParseFault::malformed(language.name(), "the parser gave up"))?;
     builder.blocks = items(&source, tree.root_node(), language);
-    builder.title = Some(
-        file_name
-            .rsplit(['/', '\\'])
-            .next()
-            .filter(|name| !name.trim().is_empty())
-            .map_or_else(|| stem(file_name), str::to_owned),
-    );
+    builder.title =
+        Some(file_name.rsplit('/').next().filter(|name| !name.trim().is_empty()).map_or_else(|| stem(file_name), str::to_owned));
     builder.metadata.insert("language".to_owned(), language.name().to_owned());
     builder.text = source;
     Ok(builder.finish("text/x-source-code", file_name, None))

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+const ZIP: &str = "application/zip";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     Markdown,
@@ -75,8 +77,11 @@ impl Format {
 pub(crate) fn detect(bytes: &[u8], file_name: &str, media_type: Option<&str>) -> Result<Format, String> {
     let named = by_name(file_name).or_else(|| media_type.and_then(by_media_type));
     let is_text = named.is_some_and(|format| !matches!(format, Format::Pdf | Format::Docx | Format::Pptx | Format::Sheet));
-    if let Some(decided) = by_content(bytes, is_text) {
-        return decided;
+    match by_content(bytes, is_text) {
+        // Its reader says what is missing.
+        Some(Err(container)) if container == ZIP && is_cut(bytes) => return named.filter(|_| !is_text).ok_or(container),
+        Some(decided) => return decided,
+        None => {}
     }
     // A page without a telling name still begins like one.
     let looks_html = begins_like_html(bytes);
@@ -90,6 +95,11 @@ pub(crate) fn detect(bytes: &[u8], file_name: &str, media_type: Option<&str>) ->
         None if looks_html => Ok(Format::Html),
         None => Ok(by_first_line(bytes).unwrap_or(Format::Plain)),
     }
+}
+
+/// An archive that ends before the list of its members does.
+fn is_cut(bytes: &[u8]) -> bool {
+    find(bytes, b"PK\x05\x06").is_none()
 }
 
 /// Lines that only C++ has.
@@ -123,9 +133,7 @@ pub fn likely_media_type(head: Option<&[u8]>, file_name: &str, said: Option<&str
         Ok(Format::Locked) => named().or_else(|| Some(Format::Locked.media_type().to_owned())),
         Ok(format) => Some(format.media_type().to_owned()),
         // Which office format a container holds may stand further back.
-        Err(container) if matches!(container.as_str(), "application/zip" | "application/x-ole-storage") => {
-            named().or(Some(container))
-        }
+        Err(container) if matches!(container.as_str(), ZIP | "application/x-ole-storage") => named().or(Some(container)),
         Err(media_type) => Some(media_type),
     }
 }
@@ -187,7 +195,7 @@ fn by_archive(bytes: &[u8]) -> Result<Format, String> {
             return Ok(format);
         }
     }
-    Err(said_by_archive(bytes).unwrap_or("application/zip").to_owned())
+    Err(said_by_archive(bytes).unwrap_or(ZIP).to_owned())
 }
 
 /// OpenDocument and EPUB say what they are in their first member, which is not packed.

@@ -7,6 +7,7 @@ use crate::{
     build::{Builder, carried, one_line},
     fault::ParseFault,
     limits::Limits,
+    marks,
     model::{BlockKind, ParsedDocument},
     relations::{self, Relation},
 };
@@ -269,7 +270,12 @@ impl<'a> Reader<'a> {
             }
             Node::Close("hyperlink") => {
                 if let Some((target, start)) = self.link.take() {
-                    self.builder.link(self.paragraph.text.get(start..).unwrap_or_default(), &target);
+                    let words = self.paragraph.text.get(start..).unwrap_or_default().to_owned();
+                    let link = self.builder.link(&words, &target, None);
+                    if let Some(link) = link.filter(|_| !words.is_empty()) {
+                        self.paragraph.text.truncate(start);
+                        self.paragraph.text.push_str(&marks::around(&words, link));
+                    }
                 }
             }
             Node::Open("t", _) => self.in_text = true,

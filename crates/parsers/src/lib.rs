@@ -15,6 +15,7 @@ mod html;
 mod limits;
 mod mail;
 mod markdown;
+mod marks;
 mod model;
 mod parse;
 mod pdf;

@@ -63,7 +63,8 @@ struct Walk<'a> {
     lists: u32,
     headings: Vec<(u8, String)>,
     heading: Option<(u8, Range<usize>, String)>,
-    link: Option<(String, String)>,
+    /// The words of the link that is open, where it leads, and where all of it stands.
+    link: Option<(String, String, Range<usize>)>,
     metadata: Option<String>,
 }
 
@@ -76,7 +77,7 @@ impl Walk<'_> {
                 if let Some((_, _, heading)) = &mut self.heading {
                     heading.push_str(&text);
                 }
-                if let Some((link, _)) = &mut self.link {
+                if let Some((link, ..)) = &mut self.link {
                     link.push_str(&text);
                 }
                 if let Some(metadata) = &mut self.metadata {
@@ -108,7 +109,7 @@ impl Walk<'_> {
                 }
                 self.depth += 1;
             }
-            Tag::Link { dest_url, .. } => self.link = Some((String::new(), dest_url.to_string())),
+            Tag::Link { dest_url, .. } => self.link = Some((String::new(), dest_url.to_string(), range)),
             Tag::MetadataBlock(MetadataBlockKind::YamlStyle) => {
                 self.metadata = Some(String::new());
                 self.depth += 1;
@@ -134,8 +135,8 @@ impl Walk<'_> {
                 }
             }
             TagEnd::Link => {
-                if let Some((text, target)) = self.link.take() {
-                    self.builder.link(&text, &target);
+                if let Some((text, target, range)) = self.link.take() {
+                    self.builder.link(&text, &target, Some((range.start, range.end)));
                 }
             }
             TagEnd::MetadataBlock(_) => {

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{unspoken, warning::ParseWarning};
 
-/// Raised when the same bytes would give other text or structure: what was kept from before is parsed again
+/// Raised when the same bytes would give other text, structure or places of links: what was kept from before is parsed again
 /// where it would be cut anew.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// Which parsers made a document. Those before the number was kept are 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,4 +126,7 @@ impl BlockKind {
 pub struct Link {
     pub text: String,
     pub target: String,
+    /// Where its words stand in the text, in bytes. Of what was parsed before this was kept, nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<(usize, usize)>,
 }

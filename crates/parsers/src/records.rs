@@ -15,6 +15,8 @@ use crate::{
 /// Rows of one table block; a larger file becomes several, each with the header row.
 const ROWS: usize = 200;
 const COLUMNS: usize = 500;
+/// Lines that are named with what is wrong with them; of more it is said how many.
+const LINES_SHOWN: usize = 20;
 
 pub(crate) fn csv(text: &str, file_name: &str, limits: &Limits) -> Result<ParsedDocument, ParseFault> {
     let mut builder = Builder::new(limits);
@@ -83,13 +85,41 @@ pub(crate) fn json(text: &str, file_name: &str, limits: &Limits) -> Result<Parse
 
 pub(crate) fn json_lines(text: &str, file_name: &str, limits: &Limits) -> Result<ParsedDocument, ParseFault> {
     let mut builder = Builder::new(limits);
+    let (mut read, mut unread, mut first) = (0_usize, 0_usize, None);
     for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        check_depth(line, limits.depth)?;
-        let value: Value = serde_json::from_str(line)
-            .map_err(|error| ParseFault::malformed("JSON lines", format!("line {}: {error}", index + 1)))?;
-        record(&value, &mut builder)?;
+        match json_line(line, limits) {
+            Ok(value) => {
+                read += 1;
+                record(&value, &mut builder)?;
+            }
+            // Whoever was writing may have been cut off; the other lines are whole all the same.
+            Err(why) => {
+                let why = format!("line {} cannot be read: {why}", index + 1);
+                unread += 1;
+                if unread <= LINES_SHOWN {
+                    builder.warn(WarningKind::RecordUnread, why.clone());
+                }
+                first = first.or(Some(why));
+            }
+        }
     }
-    Ok(builder.finish("application/jsonl", file_name, None))
+    if unread > LINES_SHOWN {
+        builder.warn(WarningKind::RecordUnread, format!("{unread} of {} lines cannot be read", read + unread));
+    }
+    match first {
+        Some(why) if read == 0 => Err(ParseFault::malformed("JSON lines", why)),
+        _ => Ok(builder.finish("application/jsonl", file_name, None)),
+    }
+}
+
+fn json_line(line: &str, limits: &Limits) -> Result<Value, String> {
+    check_depth(line, limits.depth).map_err(|fault| fault.to_string())?;
+    serde_json::from_str(line).map_err(|error| {
+        // It knows of this line only, and calls it the first.
+        let said = error.to_string();
+        let place = format!(" at line {} column {}", error.line(), error.column());
+        format!("{} at column {}", said.strip_suffix(&place).unwrap_or(&said), error.column())
+    })
 }
 
 /// `key: value` lines, nested keys joined by dots.

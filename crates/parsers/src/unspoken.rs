@@ -111,7 +111,7 @@ pub(crate) fn without<'a>(text: &'a str, range: Range<usize>, places: &[(usize, 
     if spoken.trim().is_empty() { Cow::Borrowed(whole) } else { Cow::Owned(spoken) }
 }
 
-/// Takes these places out of a builder's text; blocks keep to what they were.
+/// Takes these places out of a builder's text; blocks and links keep to what they were.
 pub(crate) fn drop_from(builder: &mut Builder) {
     let places = std::mem::take(&mut builder.unspoken);
     if places.is_empty() {
@@ -139,5 +139,8 @@ pub(crate) fn drop_from(builder: &mut Builder) {
         block.end = end;
         block.start < block.end
     });
+    for link in &mut builder.links {
+        link.place = link.place.map(|(start, end)| (moved(start), moved(end))).filter(|(start, end)| start < end);
+    }
     builder.text = text;
 }

@@ -14,6 +14,7 @@ pub enum WarningKind {
     SheetHidden,
     SheetUnread,
     TableCut,
+    RecordUnread,
     AttachmentUnread,
     AttachmentsCut,
     /// What lies deeper in messages within messages.
@@ -25,7 +26,7 @@ pub enum WarningKind {
 }
 
 impl WarningKind {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::PageWithoutText,
         Self::PageUnread,
         Self::PagesCut,
@@ -34,6 +35,7 @@ impl WarningKind {
         Self::SheetHidden,
         Self::SheetUnread,
         Self::TableCut,
+        Self::RecordUnread,
         Self::AttachmentUnread,
         Self::AttachmentsCut,
         Self::NestingCut,
@@ -54,6 +56,7 @@ impl WarningKind {
             Self::SheetHidden => "parse-sheet-hidden",
             Self::SheetUnread => "parse-sheet-unread",
             Self::TableCut => "parse-table-cut",
+            Self::RecordUnread => "parse-record-unread",
             Self::AttachmentUnread => "parse-attachment-unread",
             Self::AttachmentsCut => "parse-attachments-cut",
             Self::NestingCut => "parse-nesting-cut",

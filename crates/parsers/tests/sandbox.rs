@@ -1,9 +1,14 @@
 //! The pool with real children.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    io::{Cursor, Write as _},
+    path::PathBuf,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use mainspring_parsers::{Limits, ParseFault, ParseRequest, ParserConfig, ParserPool};
+use zip::{ZipWriter, write::SimpleFileOptions};
 
 fn pool(limits: Limits) -> ParserPool {
     let program = PathBuf::from(env!("CARGO_BIN_EXE_parse-child"));
@@ -40,6 +45,22 @@ async fn memory_is_bounded_and_the_pool_lives_on() {
     let hungry = format!("[{}1]", "1,".repeat(20_000_000));
     assert!(matches!(pool.parse(request("x.json", hungry)).await, Err(ParseFault::Crashed { .. })));
     assert_eq!(pool.parse(request("x.txt", "fine")).await.unwrap().text, "fine");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_unpacks_to_more_than_a_child_may_have_is_told_as_such() {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    writer.start_file("word/document.xml", SimpleFileOptions::default()).unwrap();
+    writer.write_all(&vec![b' '; 300 << 20]).unwrap();
+    let bomb = writer.finish().unwrap().into_inner();
+    // Once more than an archive may unpack to, and once more than the process may hold.
+    for limits in [
+        Limits { expansion: 200 << 20, ..Limits::default() },
+        Limits { expansion: 512 << 20, memory: 400 << 20, ..Limits::default() },
+    ] {
+        let fault = pool(limits).parse(request("bomb.docx", bomb.clone())).await.unwrap_err();
+        assert_eq!(fault, ParseFault::Expansion { limit: limits.expansion, entries: limits.entries });
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -54,6 +54,14 @@ impl FromStr for CredentialRef {
     }
 }
 
+impl CredentialRef {
+    /// Of text that may be a value itself: nothing where it does not begin as a reference does.
+    pub fn of_value(text: &str) -> Option<Result<Self, CredentialFault>> {
+        let (scheme, _) = text.split_once(':')?;
+        matches!(scheme, "env" | "file" | "secret").then(|| text.parse())
+    }
+}
+
 fn is_variable(name: &str) -> bool {
     let letter = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
     name.bytes().next().is_some_and(letter) && name.bytes().all(|byte| letter(byte) || byte.is_ascii_digit())

@@ -14,7 +14,7 @@ mod edit;
 mod scan;
 
 pub use bounds::{Bound, Bounds};
-pub use edit::{Rewrite, replace_model, set_field, set_fields, with_usage};
+pub use edit::{Rewrite, replace_model, set_field, set_fields, value, with_usage};
 
 use scan::{GUARDED, Member, Object, Spot, scan};
 

@@ -4,9 +4,9 @@
 use std::borrow::Cow;
 
 use mainspring_llm::exchange::{Call, Dialect, Part};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::openai;
+use crate::{openai, seam::Lost};
 
 /// The call as it is said to a provider of this dialect.
 pub(crate) fn of(call: &Call, dialect: Dialect) -> Cow<'_, Call> {
@@ -49,6 +49,21 @@ pub(crate) fn may_go(value: &Value) -> bool {
         Some("server_tool_use" | "mcp_tool_use" | "mcp_list_tools") => true,
         Some(kind) => kind.ends_with("_call") || kind.ends_with("_tool_result"),
     }
+}
+
+/// What chat completions say of a message beside its content, where a part is that and no more. It may be left out, whoever
+/// speaks, where it is named.
+#[must_use]
+pub fn beside_content(part: &Part) -> Option<&Map<String, Value>> {
+    match part {
+        Part::Other { said_in: Dialect::OpenAiChat, value } if value.get("type").is_none() && may_go(value) => value.as_object(),
+        _ => None,
+    }
+}
+
+/// The same, as it is named of a message at this place.
+pub(crate) fn left_out(fields: &Map<String, Value>, place: &str) -> impl Iterator<Item = Lost> {
+    fields.keys().map(move |name| Lost { field: format!("{place}.{name}"), why: "a field that only its own provider knows" })
 }
 
 /// Where Anthropic has put a summary in the place of a conversation, that is a text.

@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::spec::ProviderKind;
 
+mod page;
+
+pub use page::providers;
+
 /// A known server of OpenAI's dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -251,8 +255,24 @@ impl fmt::Display for Preset {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{Habits, Preset};
+    use super::{Habits, Preset, providers};
     use crate::spec::ProviderKind;
+
+    #[test]
+    fn the_committed_page_names_every_preset_with_its_address_and_its_variable() {
+        let page = providers();
+        for preset in Preset::ALL {
+            let known = preset.known();
+            let line = page.lines().find(|line| line.starts_with(&format!("| `{preset}` | `{}` |", known.base_url)));
+            let line = line.unwrap_or_else(|| panic!("{preset}: {page}"));
+            assert!(known.credential.is_none_or(|variable| line.contains(&format!("| `{variable}` |"))), "{line}");
+        }
+        assert!(page.contains("| `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN` |"), "{page}");
+        assert!(page.contains("| `local` | the models of this process | – | – |"), "{page}");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/providers.md");
+        let committed = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(committed.ends_with(&page), "docs/reference/providers.md is not current: run `mainspring reference docs`");
+    }
 
     #[test]
     fn a_preset_is_written_as_it_is_named() {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use mainspring_kernel::{Name, Timestamp};
 use mainspring_llm::{
     TokenUsage,
@@ -32,6 +32,8 @@ pub struct Endpoint {
     pub model: String,
     /// Beside the credential's own headers.
     pub headers: BTreeMap<String, String>,
+    /// Headers whose values lie where keys do; `Adapter::authorize` adds them.
+    pub secret_headers: BTreeMap<String, SecretString>,
     pub credential: Option<SecretString>,
     /// AWS: the secret half and the session, beside the access key in `credential`.
     pub secret_key: Option<SecretString>,
@@ -61,6 +63,7 @@ impl Endpoint {
             base_url,
             model: model.into(),
             headers: BTreeMap::new(),
+            secret_headers: BTreeMap::new(),
             credential: None,
             secret_key: None,
             session_token: None,
@@ -74,8 +77,25 @@ impl Endpoint {
 
     /// As they are sent: servers quote what they refuse.
     fn secrets(&self) -> impl Iterator<Item = &str> {
-        let all = [&self.credential, &self.secret_key, &self.session_token];
-        all.into_iter().flatten().map(|secret| secret.expose_secret().trim()).filter(|secret| secret.len() >= SECRET_MIN)
+        let keys = [&self.credential, &self.secret_key, &self.session_token];
+        let keys = keys.into_iter().flatten().map(|secret| secret.expose_secret().trim());
+        let headers = self.secret_headers.values().map(|secret| secret.expose_secret().trim());
+        // Of `Bearer KEY` a server quotes the key alone.
+        let bare = headers.clone().filter_map(|value| value.rsplit_once(' ')).map(|(_, key)| key);
+        keys.chain(headers).chain(bare).filter(|secret| secret.len() >= SECRET_MIN)
+    }
+
+    /// Adds the headers whose values no log shows.
+    pub(crate) fn add_secret_headers(&self, outgoing: &mut Outgoing) -> Result<(), UpstreamFault> {
+        for (name, secret) in &self.secret_headers {
+            let value = HeaderValue::from_str(secret.expose_secret().trim());
+            let (Ok(header), Ok(mut value)) = (HeaderName::try_from(name.as_str()), value) else {
+                return Err(UpstreamFault::new(self, FaultClass::Invalid, format!("`{name}` is not a header that can be sent")));
+            };
+            value.set_sensitive(true);
+            outgoing.headers.insert(header, value);
+        }
+        Ok(())
     }
 
     /// Whether what a server says quotes a part of the credential.
@@ -106,6 +126,11 @@ pub struct Lost {
     /// As the client wrote it: `top_k`, `messages[2].audio`.
     pub field: String,
     pub why: &'static str,
+}
+
+/// What a call has no word for at all, as it is named wherever the call goes.
+pub(crate) fn unread(call: &Call) -> impl Iterator<Item = Lost> {
+    call.unread.iter().map(|field| Lost { field: field.clone(), why: "a field that nobody here knows" })
 }
 
 /// A translated request, and what of it was left behind. What would change the meaning of the answer is never left

@@ -23,7 +23,7 @@ pub struct ProviderSpec {
     #[serde(rename = "type")]
     pub kind: ProviderKind,
     /// For `openai`: a known server, which brings its address, its credential's usual name and its habits. With a `base_url`
-    /// it is that server behind another address, and brings its habits alone.
+    /// it is that server behind another address, and brings its habits alone. The page of providers lists them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<Preset>,
     /// For `openai`: whether the server has `/responses` and is sent requests of that endpoint as they come. Absent: as the
@@ -48,7 +48,9 @@ pub struct ProviderSpec {
     /// Azure: `2024-10-21`; Anthropic: `2023-06-01`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_version: Option<String>,
-    /// Headers to send along. Not for credentials: specs are shown to everyone in the project.
+    /// Headers to send along. Specs are shown to everyone in the project, so that a value which is a secret is written as the
+    /// place where it lies, as `credential` is: `env:NAME`, `file:/path` or `secret:name`. The credential's own header comes
+    /// before one of the same name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
     /// Models that clients may call as `provider/model` without a route. Absent: any; empty: none.
@@ -61,6 +63,28 @@ pub struct ProviderSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub max_concurrent: Option<u32>,
+}
+
+impl ProviderSpec {
+    /// A provider of which nothing else is said.
+    #[must_use]
+    pub const fn of(kind: ProviderKind) -> Self {
+        Self {
+            kind,
+            preset: None,
+            responses: None,
+            base_url: None,
+            credential: None,
+            secret_key: None,
+            session_token: None,
+            region: None,
+            api_version: None,
+            headers: BTreeMap::new(),
+            models: None,
+            default_max_tokens: None,
+            max_concurrent: None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]

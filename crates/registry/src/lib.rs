@@ -23,7 +23,7 @@ pub use apply::Registry;
 pub use changes::Changed;
 pub use diff::{Diff, DiffLine, LineChange};
 pub use fault::{Problem, ProblemKind, RegistryFault};
-pub use manifest::{API_VERSION, Draft, Manifest, is_too_deep};
+pub use manifest::{API_VERSION, Draft, Manifest, documents, is_too_deep};
 pub use model::{Alias, AliasMove, Asset, Expect, Lock, LockedReference, Mark, Pin, ResolvedReference, Version, VersionSummary};
 pub use naming::ModelNames;
 pub use plan::{Action, Change, Plan, PlannedMove};

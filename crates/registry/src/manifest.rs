@@ -1,6 +1,6 @@
 //! From text to manifests, collecting everything that is wrong on the way.
 
-use mainspring_kernel::{AssetKind, Name, Selector, text};
+use mainspring_kernel::{AssetKind, Name, Once, Selector, text};
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
@@ -52,8 +52,8 @@ impl Draft {
             return Err(RegistryFault::Rejected { problems: vec![problem] });
         }
         let mut values = Vec::new();
-        for (index, document) in yaml_serde::Deserializer::from_str(source).enumerate() {
-            let value = Value::deserialize(document).map_err(|error| RegistryFault::Rejected {
+        for (index, document) in documents(source).enumerate() {
+            let value = document.map_err(|error| RegistryFault::Rejected {
                 problems: vec![Problem {
                     origin: numbered(origin, index, index + 1),
                     path: String::new(),
@@ -72,6 +72,13 @@ impl Draft {
         let named = |(index, value)| Self { origin: numbered(origin, index, count), value };
         Ok(values.into_iter().enumerate().map(named).collect())
     }
+}
+
+/// The documents of a YAML stream, `null` for an empty one; JSON is YAML too. A field that stands twice is a fault.
+pub fn documents(source: &str) -> impl Iterator<Item = Result<Value, yaml_serde::Error>> {
+    // Some editors begin every file with a mark of its encoding.
+    let source = source.strip_prefix('\u{feff}').unwrap_or(source);
+    yaml_serde::Deserializer::from_str(source).map(|document| Once::deserialize(document).map(|Once(value)| value))
 }
 
 /// A YAML scanner looks at every open bracket for every token, so its time grows with the square of

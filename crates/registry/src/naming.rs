@@ -1,5 +1,7 @@
 //! Models that specs name. They are no assets: a process has some, and routes and providers of the project answer to more.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use mainspring_kernel::{AssetKind, Name, text};
 
 use crate::{
@@ -47,6 +49,34 @@ impl Naming<'_> {
             }
         }
         Ok(problems)
+    }
+
+    /// What to tell of each manifest whose names another route answers to as well: of one of the two no call can ever mean them.
+    pub(crate) async fn shared(self, world: &mut World<'_>, manifests: &[Manifest]) -> Result<Vec<Vec<String>>, RegistryFault> {
+        let mut warnings = vec![Vec::new(); manifests.len()];
+        let is_route = |manifest: &&Manifest| manifest.kind == AssetKind::Route;
+        if !manifests.iter().any(|manifest| is_route(&manifest)) {
+            return Ok(warnings);
+        }
+        let every = self.every(world, manifests, AssetKind::Route).await?;
+        for (name, holders) in holders(&every) {
+            let Some(first) = holders.first().filter(|_| holders.len() > 1) else { continue };
+            // As the gateway decides it: the route of that very name, then the first.
+            let has = holders.iter().find(|own| own.as_str() == name).unwrap_or(first);
+            for (manifest, warnings) in manifests.iter().zip(&mut warnings).filter(|(manifest, _)| is_route(manifest)) {
+                if !holders.contains(&&manifest.name) {
+                    continue;
+                }
+                warnings.push(if manifest.name == **has {
+                    let others: Vec<String> =
+                        holders.iter().filter(|own| *own != has).map(|own| format!("route `{own}`")).collect();
+                    format!("`{name}` is a name of {} too; calls of it come here", others.join(", "))
+                } else {
+                    format!("`{name}` is a name of route `{has}` too, and calls of it go there")
+                });
+            }
+        }
+        Ok(warnings)
     }
 
     /// Whether a route or a provider of the project answers to the name.
@@ -141,6 +171,22 @@ impl Naming<'_> {
         // One that cannot be read any more answers nobody.
         Ok(descriptor.map(|descriptor| (descriptor.parse)(&spec).map(|parsed| parsed.offers).unwrap_or_default()))
     }
+}
+
+/// Who answers to each name as it is written, in the order of their own names.
+fn holders(every: &[(Name, Vec<Offer>)]) -> BTreeMap<&str, Vec<&Name>> {
+    let mut holders: BTreeMap<&str, Vec<&Name>> = BTreeMap::new();
+    for (own, offers) in every {
+        let written = offers.iter().filter_map(|offer| match offer {
+            Offer::Name => Some(own.as_str()),
+            Offer::Also(written) => Some(written.as_str()),
+            Offer::Below(_) => None,
+        });
+        for name in written.collect::<BTreeSet<_>>() {
+            holders.entry(name).or_default().push(own);
+        }
+    }
+    holders
 }
 
 /// Whether a name is the one written, or begins as one that ends in `*`.

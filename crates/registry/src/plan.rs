@@ -92,6 +92,9 @@ pub(crate) async fn plan(world: &mut World<'_>, manifests: &[Manifest], naming: 
         change.references = resolve_references(world, manifest, &mut problems).await?;
         change.warnings = missing_mentions(world, manifest).await?;
     }
+    for (change, shared) in changes.iter_mut().zip(naming.shared(world, manifests).await?) {
+        change.warnings.extend(shared);
+    }
     problems.extend(naming.problems(world, manifests).await?);
     if problems.is_empty() {
         find_cycles(world, &changes, &mut problems).await?;

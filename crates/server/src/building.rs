@@ -172,7 +172,7 @@ impl Building {
             alerts.end_leases().await.map_err(BootFault::part("catalog"))?;
         }
         let drift = drifting::open(&lake, &observability, &local_models.models, &config.models.embed);
-        let monitors = monitoring::open((&catalog, &registry), (&observability, &drift), &alerts, &clock);
+        let monitors = monitoring::open((&catalog, &registry), (&observability, &drift, &points), &alerts, &clock);
         if alone {
             monitors.end_leases().await.map_err(BootFault::part("catalog"))?;
         }
@@ -200,6 +200,7 @@ impl Building {
             batches: batches.clone(),
             alerts: alerts.clone(),
             monitors: monitors.clone(),
+            gateway: gateway.clone(),
             repaired: repaired.into(),
         };
         let answer_deadline = config.server.answer_timeout.0;

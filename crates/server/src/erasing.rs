@@ -7,7 +7,7 @@ use mainspring_alerts::Alerts;
 use mainspring_identity::Identity;
 use mainspring_jobs::{Context, Failure, Handler, Job, Retry};
 use mainspring_kernel::{Actor, Clock, Fault, fault::chain, id::ProjectId};
-use mainspring_knowledge::{ForgetRequest, KnowledgeFault, Knowledges};
+use mainspring_knowledge::Knowledges;
 use mainspring_monitors::Monitors;
 use mainspring_observability::{Derived, EraseJob, ErasedNames, ErasureId, ErasureState, Keeping, KeepingFault, Subject};
 use serde_json::{Value, json};
@@ -80,17 +80,15 @@ impl Handler for Eraser {
 impl Eraser {
     /// Answers up to where every server was that was asked.
     async fn erase(&self, actor: &Actor, id: ErasureId, subject: &Subject) -> Result<i64, Box<dyn Fault>> {
-        if let Subject::Document { knowledge, document } = subject {
-            let document =
-                document.parse().map_err(|_| boxed(KeepingFault::Invalid { reason: "the document has no such id".into() }))?;
-            let request = ForgetRequest { documents: vec![document], source: None, readmit: false };
-            match self.knowledge.forget(actor, knowledge, &request).await {
-                // It was forgotten before this was broken off, or never was there: traces may show it all the same.
-                Ok(_) | Err(KnowledgeFault::DocumentNotFound { .. }) => {}
-                Err(fault) => return Err(boxed(fault)),
-            }
-        }
-        self.keeping.erase(id, actor.project, subject).await.map_err(boxed)
+        let Subject::Document { knowledge, document } = subject else {
+            return self.keeping.erase(id, actor.project, subject).await.map_err(boxed);
+        };
+        let document =
+            document.parse().map_err(|_| boxed(KeepingFault::Invalid { reason: "the document has no such id".into() }))?;
+        // Where nothing was left of it there, traces may show it all the same; and those of before it was moved have another id.
+        let ids = self.knowledge.erase(actor, knowledge, &document).await.map_err(boxed)?;
+        let others: Vec<String> = ids.iter().filter(|other| **other != document).map(ToString::to_string).collect();
+        self.keeping.erase_with(id, actor.project, subject, &others).await.map_err(boxed)
     }
 
     /// What may pass is tried again; the rest is for a person.

@@ -14,8 +14,9 @@ struct Pages;
 
 /// A page for a browser, the text itself for everybody else.
 pub(crate) async fn show(Path(code): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
-    let code = code.strip_suffix(".md").unwrap_or(&code);
-    let page = Pages::get(&format!("{code}.md")).ok_or_else(|| unknown(code))?;
+    // Under `/v1` some codes are OpenAI's own words, which have underscores.
+    let code = code.strip_suffix(".md").unwrap_or(&code).replace('_', "-");
+    let page = Pages::get(&format!("{code}.md")).ok_or_else(|| unknown(&code))?;
     let page = String::from_utf8_lossy(&page.data).into_owned();
     let wants_page = headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().windows(9).any(|at| at == b"text/html"));
     let (kind, body) =

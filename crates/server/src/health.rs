@@ -8,6 +8,8 @@ use mainspring_api_rest::Health;
 use mainspring_batches::Batches;
 use mainspring_blobs::Blobs;
 use mainspring_catalog::Catalog;
+use mainspring_gateway::{Gateway, Servers};
+use mainspring_kernel::id::ProjectId;
 use mainspring_lake::Lake;
 use mainspring_monitors::Monitors;
 use mainspring_observability::{ErrandKind, FailingErrand, Observability, Status};
@@ -16,6 +18,9 @@ use mainspring_wire as wire;
 use serde_json::{Value, json};
 
 use crate::models::Local;
+
+/// So many providers that lack a key are named.
+const LACKING_SHOWN: usize = 5;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Parts {
@@ -28,6 +33,7 @@ pub(crate) struct Parts {
     pub(crate) batches: Batches,
     pub(crate) alerts: Alerts,
     pub(crate) monitors: Monitors,
+    pub(crate) gateway: Gateway,
     /// What was mended when the lake opened, in words.
     pub(crate) repaired: Arc<[String]>,
 }
@@ -87,6 +93,19 @@ fn traces(spans: &Status) -> wire::HealthItem {
     item("traces", if detail.is_some() { "degraded" } else { "ok" }, detail, &facts)
 }
 
+/// Of one project, to which alone the names of its providers and of their keys are told.
+fn providers(servers: &Servers) -> wire::HealthItem {
+    let Servers { count, lacking } = servers;
+    let detail = (!lacking.is_empty()).then(|| {
+        let more = lacking.len().saturating_sub(LACKING_SHOWN);
+        let shown = lacking[..lacking.len() - more].join("; ");
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        format!("{} of {count} cannot be called: {shown}{more}", lacking.len())
+    });
+    let facts = [("providers", json!(count)), ("without_key", json!(lacking.len()))];
+    item("providers", if detail.is_some() { "degraded" } else { "ok" }, detail, &facts)
+}
+
 /// Whoever may read anything reads this: it says whether notices arrive, and nothing of incidents.
 fn alerts(measured: &mainspring_alerts::Measured) -> wire::HealthItem {
     let ways = measured.deliveries.iter();
@@ -115,7 +134,7 @@ fn monitors(measured: &mainspring_monitors::Measured) -> wire::HealthItem {
 
 #[async_trait]
 impl Health for Parts {
-    async fn parts(&self) -> Vec<wire::HealthItem> {
+    async fn parts(&self, project: ProjectId) -> Vec<wire::HealthItem> {
         let mut items = match self.ready().await {
             Ok(()) => ["catalog", "lake", "blobs"].map(|part| item(part, "ok", None, &[])).into(),
             Err(items) => items,
@@ -134,6 +153,7 @@ impl Health for Parts {
         let detail = (!missing.is_empty()).then(|| format!("not here: {}; `mainspring models pull`", missing.join(", ")));
         let loaded = views.iter().filter(|model| model.state == "loaded").count();
         items.push(item("models", if missing.is_empty() { "ok" } else { "degraded" }, detail, &[("loaded", json!(loaded))]));
+        items.push(providers(&self.gateway.servers(project)));
         items.push(traces(&self.observability.status()));
         let process = process_stats();
         items.push(item(
@@ -158,6 +178,18 @@ mod tests {
     use mainspring_alerts::Backlog;
 
     use super::*;
+
+    #[test]
+    fn providers_without_their_keys_are_named_and_no_more_of_them_than_anybody_reads() {
+        let lacking = |count: usize| (1..=count).map(|at| format!("p{at} lacks one")).collect::<Vec<_>>();
+        let well = providers(&Servers { count: 2, lacking: Vec::new() });
+        assert_eq!((well.state.as_str(), well.detail, &well.facts["providers"]), ("ok", None, &json!(2)));
+        let bad = providers(&Servers { count: 2, lacking: lacking(1) });
+        assert_eq!(bad.detail.as_deref(), Some("1 of 2 cannot be called: p1 lacks one"));
+        assert_eq!((bad.state.as_str(), &bad.facts["without_key"]), ("degraded", &json!(1)));
+        let many = providers(&Servers { count: 9, lacking: lacking(7) }).detail.unwrap();
+        assert!(many.contains("p5 lacks one; and 2 more") && !many.contains("p6"), "{many}");
+    }
 
     #[test]
     fn notices_that_do_not_arrive_and_monitors_that_cannot_look_are_no_good_health() {

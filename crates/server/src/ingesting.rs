@@ -248,7 +248,8 @@ impl Handler for Ingester {
 
 /// Whether a source or a document of it may be there the next time.
 fn is_away(report: &Report) -> bool {
-    report.failures.iter().any(|failure| matches!(failure.code.as_str(), "source-unreachable" | "source-timeout"))
+    let away = |code: &str| matches!(code, "source-unreachable" | "source-timeout" | "source-busy");
+    report.failures.iter().any(|failure| away(&failure.code))
 }
 
 fn message(fault: &KnowledgeFault) -> String {

@@ -31,7 +31,7 @@ pub use lock::{DataLock, LockFault};
 pub use mainspring_generators::{CpuFault, check_cpu};
 pub use mainspring_lake_lance::prepare_environment;
 pub use mainspring_observability::conventions_page as conventions;
-pub use mainspring_providers::translation::page as translation;
+pub use mainspring_providers::{providers, translation::page as translation};
 pub use models::open_weights;
 pub use serves::Serves;
 

@@ -1,6 +1,7 @@
-//! Monitors, joined: what they watch is spans, and what they find becomes incidents.
+//! Monitors, joined: what they watch is spans and metrics that programs send, and what they find becomes incidents.
 
 mod kind;
+mod metrics;
 mod spans;
 
 use std::sync::Arc;
@@ -13,14 +14,14 @@ use mainspring_kernel::{
     id::{IncidentId, PrincipalId, ProjectId},
 };
 use mainspring_monitors::{Bell, Monitors, Parts, Severity, Signal};
-use mainspring_observability::{Drift, Observability};
+use mainspring_observability::{Drift, MetricPoints, Observability};
 use mainspring_registry::Registry;
 
 pub(crate) use kind::kind;
 
 pub(crate) fn open(
     (catalog, registry): (&Catalog, &Registry),
-    (observability, drift): (&Observability, &Drift),
+    (observability, drift, points): (&Observability, &Drift, &MetricPoints),
     alerts: &Alerts,
     clock: &Arc<dyn Clock>,
 ) -> Monitors {
@@ -28,7 +29,7 @@ pub(crate) fn open(
         catalog: catalog.clone(),
         registry: registry.clone(),
         clock: Arc::clone(clock),
-        watched: Arc::new(spans::Spans(observability.clone(), drift.clone())),
+        watched: Arc::new(spans::Spans { observability: observability.clone(), drift: drift.clone(), points: points.clone() }),
         bell: Arc::new(Incidents(alerts.clone())),
     })
 }

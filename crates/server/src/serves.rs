@@ -59,14 +59,27 @@ const NOUNS: [&str; 17] = [
 const ELSEWHERE: &str =
     "this process serves models only; the page and everything else are at one started with `mainspring serve`";
 
+/// Nouns of what a gateway records and shows to nobody.
+const OF_TRACES: [&str; 4] = ["traces", "spans", "sessions", "users"];
+
+const LATER: &str = "`mainspring serve` shows traces: over the same PostgreSQL and the same lake at any time, over this data folder \
+     once the gateway has stopped; until then `mainspring calls` shows its calls";
+
 /// The layer in front of the surfaces of a gateway.
 pub(crate) async fn models_only(request: Request, next: Next) -> Response {
     if has(request.uri().path()) {
         return next.run(request).await;
     }
-    Problem::new(FaultKind::NotFound, "models-only", "this process serves models only")
-        .with_hint("ask a process that was started with `mainspring serve`")
-        .into_response()
+    let hint = hint(request.uri().path());
+    Problem::new(FaultKind::NotFound, "models-only", "this process serves models only").with_hint(hint).into_response()
+}
+
+fn hint(path: &str) -> &'static str {
+    if noun(path).is_some_and(|noun| OF_TRACES.contains(&noun)) {
+        LATER
+    } else {
+        "ask a process that was started with `mainspring serve`"
+    }
 }
 
 /// Whatever no route of a gateway took.
@@ -78,15 +91,29 @@ pub(crate) async fn nothing_here(request: Request) -> Response {
 }
 
 fn has(path: &str) -> bool {
-    match path.strip_prefix("/api/v1/") {
-        Some(rest) => NOUNS.contains(&rest.split('/').next().unwrap_or_default()),
+    match noun(path) {
+        Some(noun) => NOUNS.contains(&noun),
         None => !path.starts_with("/api/"),
     }
 }
 
+fn noun(path: &str) -> Option<&str> {
+    path.strip_prefix("/api/v1/")?.split('/').next()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::has;
+    use super::{LATER, has, hint};
+
+    #[test]
+    fn whoever_asks_a_gateway_for_traces_is_told_where_and_when_they_are_shown() {
+        for path in ["/api/v1/traces", "/api/v1/traces/5b8e/tree", "/api/v1/sessions/s-1", "/api/v1/spans/count"] {
+            assert_eq!(hint(path), LATER, "{path}");
+        }
+        for path in ["/api/v1/knowledge/x", "/api/v1/tracesmith", "/api/v2/traces"] {
+            assert!(!hint(path).contains("traces"), "{path}");
+        }
+    }
 
     #[test]
     fn a_gateway_has_what_calls_models_and_what_administers_that() {

@@ -329,7 +329,14 @@ impl Background {
         let recent = self.knowledge.forgotten(now.minus(SWEEP_FOR)).await.map_err(boxed)?;
         swept.retain(|receipt, _| recent.iter().any(|forgotten| forgotten.receipt == *receipt));
         let mut together: BTreeMap<(ProjectId, bool), (Vec<String>, Vec<String>)> = BTreeMap::new();
-        for Forgotten { receipt, project, documents } in recent {
+        for Forgotten { receipt, project, documents, outlived, finished } in recent {
+            if !outlived.is_empty() {
+                // Another document has the id, and what is said of that one stays.
+                let ids: Vec<String> = outlived.iter().map(ToString::to_string).collect();
+                let since = swept.get(&receipt).map(|since| since.minus(LONGEST_SPAN));
+                let found = self.observability.forget_documents_between(project, &ids, (since, Some(finished))).await;
+                found.map_err(|fault| Box::new(fault) as Box<dyn Fault>)?;
+            }
             let (receipts, ids) = together.entry((project, swept.contains_key(&receipt))).or_default();
             receipts.push(receipt);
             ids.extend(documents.iter().map(ToString::to_string));

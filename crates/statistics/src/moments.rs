@@ -34,6 +34,15 @@ impl Moments {
         self.squares += off * (number - self.mean);
     }
 
+    /// The same number so many times.
+    pub fn add_many(&mut self, number: f64, times: u64) {
+        let mut one = Self::default();
+        one.add(number);
+        // None of them is off their mean.
+        let many = Self { count: one.count.saturating_mul(times), unusable: one.unusable.saturating_mul(times), ..one };
+        self.merge(&many);
+    }
+
     pub fn merge(&mut self, other: &Self) {
         self.unusable = self.unusable.saturating_add(other.unusable);
         if other.count == 0 {

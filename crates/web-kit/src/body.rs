@@ -49,7 +49,13 @@ fn unread(fault: &axum::Error) -> Problem {
 pub fn parse_body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let bytes: &[u8] = if bytes.iter().all(u8::is_ascii_whitespace) { b"{}" } else { bytes };
     serde_json::from_slice(bytes).map_err(|error| {
-        let what = if error.is_data() { "body-invalid" } else { "body-not-json" };
-        Problem::new(FaultKind::Invalid, what, error.to_string())
+        let said = error.to_string();
+        let what = match error.is_data() {
+            // What serde says of structs, and `kernel::Once` of everything else.
+            true if said.starts_with("duplicate field `") => "body-duplicate-field",
+            true => "body-invalid",
+            false => "body-not-json",
+        };
+        Problem::new(FaultKind::Invalid, what, said)
     })
 }

@@ -6,6 +6,7 @@ mod auth;
 mod body;
 mod conventions;
 mod in_time;
+mod line;
 mod paging;
 mod problem;
 mod request;

@@ -18,13 +18,14 @@ use mainspring_telemetry::Metrics;
 use serde_json::Value;
 use tokio::time::{self, timeout_at};
 
-use crate::{in_time::Waits, problem::Problem};
+use crate::{
+    in_time::Waits,
+    line::{Line, comes_in_pieces},
+    problem::Problem,
+};
 
 const PROBLEM_TYPE: &str = "application/problem+json";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const PROVIDER: HeaderName = HeaderName::from_static("x-mainspring-provider");
-const MODEL: HeaderName = HeaderName::from_static("x-mainspring-model");
-const TRACE: HeaderName = HeaderName::from_static("x-mainspring-trace-id");
 
 /// The id of the request at hand.
 #[derive(Debug, Clone)]
@@ -40,7 +41,7 @@ pub struct RequestLog {
     pub dialect: Dialect,
 }
 
-/// Gives the request an id, logs it once with its outcome, counts it, and puts the id into error answers.
+/// Gives the request an id, writes its line in the log, counts it, and puts the id into error answers.
 pub async fn log_requests(State(log): State<RequestLog>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = client_id(&request).unwrap_or_else(|| RequestId::new(log.clock.now()).to_string());
@@ -50,26 +51,19 @@ pub async fn log_requests(State(log): State<RequestLog>, mut request: Request, n
     let route =
         request.extensions().get::<MatchedPath>().map_or_else(|| "unmatched".to_owned(), |matched| matched.as_str().to_owned());
     let mut response = next.run(request).await;
-    let status = response.status();
-    let elapsed = started.elapsed();
-    log.metrics.observe_request(method.as_str(), &route, status.as_u16(), elapsed);
-    let problem = problem_of(&response);
-    let cause = problem.as_ref().and_then(|problem| problem.cause.clone());
-    let millis = elapsed.as_secs_f64() * 1000.0;
-    // Of calls of models: who answered, and where the rest is told.
-    let said = |name: &HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok());
-    let (provider, model, trace) = (said(&PROVIDER), said(&MODEL), said(&TRACE));
-    let (status_code, cause) = (status.as_u16(), cause.as_deref().unwrap_or(""));
-    if status.is_server_error() {
-        tracing::error!(request.id = %id, %method, path, status = status_code, millis, cause, provider, model, trace, "request failed");
-    } else {
-        tracing::info!(request.id = %id, %method, path, status = status_code, millis, cause, provider, model, trace, "request");
+    log.metrics.observe_request(method.as_str(), &route, response.status().as_u16(), started.elapsed());
+    let named = HeaderValue::from_str(&id);
+    let line = Line::of(&response, id, (method, path), started);
+    match problem_of(&response) {
+        Some(problem) => {
+            line.write(problem.cause.as_deref().unwrap_or(""));
+            let dialect = (log.dialect)(&line.path, &problem);
+            write_error(&mut response, &problem, dialect, &line.id);
+        }
+        None if comes_in_pieces(&response) => response = line.follow(response),
+        None => line.write(""),
     }
-    if let Some(problem) = problem {
-        let dialect = (log.dialect)(&path, &problem);
-        write_error(&mut response, &problem, dialect, &id);
-    }
-    if let Ok(value) = HeaderValue::from_str(&id) {
+    if let Ok(value) = named {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response

@@ -9,7 +9,7 @@ use futures::StreamExt;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use mainspring_kernel::{
-    Actor, Fault, FaultKind, Labels, ModelScope, Role, SystemClock,
+    Actor, Fault, FaultKind, Labels, ModelScope, Once, Role, SystemClock,
     id::{PrincipalId, ProjectId},
 };
 use mainspring_telemetry::Metrics;
@@ -18,7 +18,7 @@ use tower::ServiceExt;
 
 use crate::{
     Access, Authenticate, Body, BodyWithin, Caller, Deadlines, Path, Problem, ProblemBody, Query, RequestLog, Route,
-    authenticate, deadline, in_time, log_requests, read_body,
+    authenticate, deadline, in_time, log_requests, parse_body, read_body,
 };
 
 #[derive(Debug)]
@@ -231,6 +231,14 @@ async fn a_body_that_is_not_json_says_where() {
     let (status, body) = ask(true, write).await;
     assert_eq!((status, code(&body).as_str()), (StatusCode::BAD_REQUEST, "body-not-json"));
     assert!(body.contains("line 1 column 7"), "{body}");
+}
+
+#[test]
+fn a_body_that_says_a_field_twice_is_refused_under_a_code_of_its_own() {
+    let fields = parse_body::<Count>(br#"{"count": 1, "count": 2}"#).unwrap_err();
+    let anything = parse_body::<Once>(br#"{"more": [{"count": 1, "count": 1}]}"#).unwrap_err();
+    assert_eq!((fields.code, anything.code), ("body-duplicate-field", "body-duplicate-field"));
+    assert_eq!(parse_body::<Count>(br#"{"count": "one"}"#).unwrap_err().code, "body-invalid");
 }
 
 #[tokio::test]

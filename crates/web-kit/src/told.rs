@@ -24,9 +24,11 @@ pub fn told_headers(told: &Told) -> HeaderMap {
     all
 }
 
+/// The same on a response, which is told how it ends as well.
 #[must_use]
 pub fn with_told(mut response: Response, told: &Told) -> Response {
     response.headers_mut().extend(told_headers(told));
+    response.extensions_mut().insert(told.ending().clone());
     response
 }
 

@@ -1,6 +1,7 @@
 //! Assets: versions, aliases, differences, apply.
 
-use serde::{Deserialize, Serialize};
+use mainspring_kernel::Once;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -101,7 +102,11 @@ pub struct MoveAlias {
 #[serde(default, deny_unknown_fields)]
 pub struct ApplyRequest {
     /// `{apiVersion, kind, name, description?, aliases?, spec}` each.
+    #[serde(deserialize_with = "each_field_once")]
     pub manifests: Vec<Value>,
+    /// Where each manifest stands, in their order, such as `specs/app.yaml`: errors name it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub origins: Vec<String>,
     /// Only say what would happen.
     pub dry_run: bool,
     /// The `plan` of a dry run: refused when applying would now do anything else.
@@ -110,6 +115,13 @@ pub struct ApplyRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
+
+/// Of two fields of one name the last would count, and nobody would hear of the first.
+fn each_field_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Value>, D::Error> {
+    let manifests = Vec::<Once>::deserialize(deserializer)?;
+    Ok(manifests.into_iter().map(|Once(manifest)| manifest).collect())
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ApplyReply {
     /// False for a dry run.
@@ -136,7 +148,8 @@ pub struct PlannedChange {
     /// What changes, as a unified diff of YAML.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diff: Option<String>,
-    /// What may be meant otherwise, and keeps nothing from being applied: a monitor that tells a receiver which does not exist.
+    /// What may be meant otherwise, and keeps nothing from being applied: a monitor that tells a receiver which does not exist,
+    /// a provider whose key is not where its spec says.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }

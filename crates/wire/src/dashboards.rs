@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::TraceMetricsRow;
+use crate::{MetricFormView, TraceMetricsRow};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -96,6 +96,12 @@ pub struct PanelData {
     pub by: Option<String>,
     /// Which spans are measured; empty: all of them.
     pub filter: String,
+    /// The metric that it shows, in place of spans: neither the filter nor the groups of the page are about its points.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric: Option<PanelMetricView>,
+    /// How long its buckets of time are, where they are not as long as those of the other panels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket_ms: Option<u64>,
     /// Of a panel that measures. A bucket in which nothing happened is not there.
     pub rows: Vec<TraceMetricsRow>,
     /// Of a panel that asks in SQL.
@@ -110,6 +116,17 @@ pub struct PanelData {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<PanelProblem>,
+}
+/// The metric that a panel shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PanelMetricView {
+    pub name: String,
+    /// What its points are; absent where none came in this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<MetricFormView>,
+    /// What is to be said of the numbers: that percentiles are estimates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PanelProblem {
@@ -126,7 +143,7 @@ pub struct PromReply {
     /// `success`.
     pub status: String,
     pub data: Value,
-    /// What is to be said of the answer: that it is an estimate.
+    /// What is to be said of the answer: that it is an estimate, or does not have everything.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub infos: Vec<String>,
 }

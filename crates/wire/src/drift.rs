@@ -112,6 +112,26 @@ pub struct TopicDriftView {
     pub psi: Option<f64>,
     /// What grew most comes first.
     pub topics: Vec<DriftTopicView>,
+    /// Which topics these are.
+    pub version: TopicsVersionView,
+}
+
+/// Topics are learnt anew when they no longer fit; what is counted in others is not compared with them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TopicsVersionView {
+    pub number: u32,
+    /// The same topics have the same one.
+    pub digest: String,
+    /// Absent of those of before this was written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learnt_at: Option<String>,
+    /// `first`: there were none. `embedder`: another model embeds. `release`: a release came of which those of before had heard
+    /// nothing. `unlike`: too much was unlike all of them. `reference`: a monitor compares with another time than before. `age`:
+    /// nothing was left of the time that those of before were made of.
+    pub why: String,
+    /// Why others are to take their place, in the same words; they do when their hours are made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -13,6 +13,9 @@ pub struct ForgetReceipt {
     pub started: String,
     pub finished: String,
     pub documents: Vec<String>,
+    /// Ids that these had before they were moved: what was theirs is gone too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former: Vec<String>,
     /// Asked for, and not there.
     pub not_found: Vec<String>,
     pub rows: Vec<RemovedRows>,
@@ -51,6 +54,7 @@ pub struct DroppedState {
     pub transaction: String,
     /// The run that ended on it.
     pub run: String,
+    /// Of these documents. None where it showed nothing of them any more, but its files still held what was deleted.
     pub rows: u64,
 }
 

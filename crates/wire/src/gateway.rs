@@ -59,6 +59,9 @@ pub struct UsageView {
 pub struct UsageRow {
     /// Empty for calls that had none: no key, no user, no route.
     pub name: String,
+    /// What a key is called, whose id is the `name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_name: Option<String>,
     pub calls: u64,
     pub failed: u64,
     /// Calls that used tokens nobody has a price for: `cost` is without them.
@@ -85,11 +88,15 @@ pub struct UsageRow {
 /// What calls would have cost otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RepricedView {
+    /// What the rows stand for.
+    pub by: String,
     pub since: String,
     pub until: String,
     pub total: RepricedRow,
-    /// By the provider and model the calls went to.
+    /// In the order of their names.
     pub rows: Vec<RepricedRow>,
+    /// There are more rows than these, which are the dearest; the total is of all.
+    pub cut: bool,
     /// Calls that the other model could not take, such as embeddings, and what they cost: in no row and in no sum.
     #[serde(default)]
     pub apart_calls: u64,
@@ -99,7 +106,11 @@ pub struct RepricedView {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RepricedRow {
+    /// Empty for calls that had none: no key, no user, no route.
     pub name: String,
+    /// What a key is called, whose id is the `name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_name: Option<String>,
     pub calls: u64,
     pub input_tokens: u64,
     pub output_tokens: u64,
@@ -158,7 +169,11 @@ pub struct CallView {
     pub charges: Vec<AttemptCharge>,
     /// Answered from the cache.
     pub cached: bool,
+    /// Priced as calls in a batch are.
     pub batch: bool,
+    /// The batch of which a line made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_id: Option<String>,
     pub trace_id: String,
 }
 
@@ -253,7 +268,11 @@ pub struct StartedCall {
     /// Absent where it is not known any more: for calls that were under way before anyone looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<bool>,
+    /// Priced as calls in a batch are.
     pub batch: bool,
+    /// The batch of which a line made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_id: Option<String>,
     pub trace_id: String,
 }
 

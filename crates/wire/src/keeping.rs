@@ -61,12 +61,12 @@ pub struct NewErasure {
     pub session: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
-    /// `knowledge/doc_…`: it is forgotten by its knowledge too.
+    /// `knowledge/doc_…`, or the whole name it has or had there: it is forgotten by its knowledge too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ErasureView {
     pub id: String,
     /// `user`, `session`, `trace` or `document`.
@@ -87,6 +87,15 @@ pub struct ErasureView {
     pub points: u64,
     /// What the files took that went.
     pub bytes: u64,
+    /// Large values that went, since no span names them any longer.
+    pub values: u64,
+    /// What it is at: `asking` servers for what they hold, `looking` for whose rows are, `deleting`, `rewriting` files, `sweeping`
+    /// large values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// How much of the time that rows are of was looked through, 0 to 1; a server that is killed goes on from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked: Option<f64>,
     /// Why it waits or has failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,

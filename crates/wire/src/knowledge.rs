@@ -125,6 +125,21 @@ pub struct DocumentText {
     /// Whether this is what the document says now.
     pub current: bool,
     pub blocks: Vec<BlockView>,
+    /// In the order of the text.
+    #[serde(default)]
+    pub links: Vec<LinkView>,
+}
+/// A link of a document.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LinkView {
+    pub text: String,
+    /// As the document says it: on a page it may be relative to the page's address.
+    pub target: String,
+    /// Where its words stand in the text; absent where the document was parsed before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<u64>,
 }
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct BlockView {
@@ -203,19 +218,28 @@ pub struct IngestProgress {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct IngestReport {
-    pub added: u64,
-    pub changed: u64,
-    pub unchanged: u64,
-    pub moved: u64,
-    pub deleted: u64,
+    /// Counts are left out for those who do not see every document, but for how many failed that they see.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub added: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unchanged: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moved: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deleted: Option<u64>,
     pub failed: u64,
     /// Files of a kind that nothing here reads; the documents with status `skipped` say why.
-    #[serde(default)]
-    pub skipped: u64,
-    pub chunks: u64,
-    pub tokens: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chunks: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
     /// Chunks embedded now; the others had a vector already.
-    pub embedded: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embedded: Option<u64>,
     pub seconds: f64,
     pub failures: Vec<IngestFailure>,
     /// What a person should know and what stopped nothing; each document shows its own as well.
@@ -315,6 +339,9 @@ pub struct Passage {
     pub start: u64,
     pub end: u64,
     pub text: String,
+    /// Of a later piece of a table, the table's first row: the names of its columns. The offsets do not count it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table_head: Option<String>,
     pub tokens: u32,
     pub labels: Vec<String>,
     pub metadata: BTreeMap<String, String>,
@@ -344,6 +371,33 @@ pub struct Retrieved {
     /// Found and not given, best first.
     #[serde(default)]
     pub left_out: Vec<LeftOut>,
+    /// Not all documents were read yet: what was not found may stand in the others. Never there for a table as it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<Unread>,
+}
+/// A knowledge whose documents were never all read, or those of one of its sources.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Unread {
+    pub knowledge: String,
+    /// `not_begun`: no ingestion was begun. `under_way`: one is to read them. `broken_off`: the first one ended early.
+    /// `source_unread`: ingestions came to their end, and none of them read a source that was added, or moved, or could
+    /// not be reached.
+    pub state: String,
+    /// Where the others were read: those that were not, of which the caller may know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
+    /// Absent while nobody knows, and for readers whose labels do not show them every document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub documents: Option<ReadSoFar>,
+    /// Of what ended the ingestion that was to read them, or kept it from reading the sources. Told where nothing was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+}
+/// Documents that were read, of those that the sources hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReadSoFar {
+    pub read: u64,
+    pub found: u64,
 }
 /// What speaks for it that something here answers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -368,9 +422,10 @@ pub struct LeftOut {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ForgetRequest {
-    /// Documents to forget, each by its id or by its whole path or address.
+    /// Documents to forget, each by its id, or by its whole path within its source, address, or the absolute path of its file:
+    /// also those that are gone from their source or were moved.
     pub documents: Vec<String>,
-    /// Forget everything of this source.
+    /// Forget everything of this source, with what is gone from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// Let the next ingestion take them in again.

@@ -62,9 +62,12 @@ pub struct MetricView {
     pub name: String,
     /// Of its newest point.
     pub form: MetricFormView,
-    /// What else is sent under this name.
+    /// What else is sent under this name, those first that were sent last: 19 at most.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<MetricFormView>,
+    /// How many more there are of these, about.
+    #[serde(default)]
+    pub more_forms: u64,
     /// Those that send it, by name: 20 at most.
     pub services: Vec<String>,
     /// Whether there are more services.
@@ -84,9 +87,13 @@ pub struct MetricSeriesView {
     /// What is told of; nothing where no point came in this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub form: Option<MetricFormView>,
-    /// What else was sent under this name: `kind` and `unit` ask about it.
+    /// What else was sent under this name, those first that were sent last, about 20 at most: `kind`, `unit`, `monotonic` and
+    /// `temporality` ask about it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<MetricFormView>,
+    /// How many more there are of these, about.
+    #[serde(default)]
+    pub more_forms: u64,
     pub from: String,
     pub to: String,
     pub step_ms: u64,
@@ -115,7 +122,7 @@ pub struct MetricGroupView {
     /// The attribute's value; nothing where points have none, or where nothing is told apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
-    /// By time. One in which nothing came is not there.
+    /// By time. One of which nothing is known is not there.
     pub steps: Vec<MetricStepView>,
 }
 

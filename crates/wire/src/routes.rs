@@ -105,6 +105,9 @@ pub struct RouteExplanation {
     /// In the order in which they would be asked, then those left out.
     pub targets: Vec<ExplainedTargetView>,
     pub cached: bool,
+    /// Which calls' answers are kept, where the route keeps any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<String>,
     pub retries: u32,
     pub hedged: bool,
 }
@@ -121,7 +124,7 @@ pub struct ExplainedTargetView {
     pub weight: u32,
     pub breaker: String,
     pub in_flight: u32,
-    /// How soon its streams lately began, bad moments weighing more.
+    /// How soon its streams lately began, bad moments weighing more; absent while none did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub begin_ms: Option<f64>,
     /// In dollars, as far as anyone can tell before the call.

@@ -113,10 +113,13 @@ function refuse(): void {
 
 type Query = Record<string, string | number | boolean | null | undefined>;
 
+/** What says nothing is left out, but of these: a metric may be sent without a unit, and with one. */
+const MAY_BE_EMPTY: ReadonlySet<string> = new Set(["unit"]);
+
 function withQuery(path: string, query?: Query): string {
   const search = new URLSearchParams();
   for (const [key, value] of Object.entries(query ?? {})) {
-    if (value !== undefined && value !== null && value !== "") search.set(key, String(value));
+    if (value !== undefined && value !== null && (value !== "" || MAY_BE_EMPTY.has(key))) search.set(key, String(value));
   }
   const text = search.toString();
   return text ? `${path}?${text}` : path;
@@ -363,7 +366,7 @@ export const api = {
     versions: (kind: string, name: string, query: ListOptions, signal?: Signal) =>
       call("get", "/api/v1/assets/{kind}/{name}/versions", { signal, path: { kind, name }, query }),
     diff: (kind: string, name: string, from: number, to: number, signal?: Signal) =>
-      call("get", "/api/v1/assets/{kind}/{name}/diff", { signal, path: { kind, name }, query: { from, to } }),
+      call("get", "/api/v1/assets/{kind}/{name}/diff", { signal, path: { kind, name }, query: { from: String(from), to: String(to) } }),
     /** `expected` is the version the alias was seen on, 0 when there was none; a conflict says that it moved meanwhile. */
     setAlias: (kind: string, name: string, alias: string, to: string, expected: number) =>
       call("put", "/api/v1/assets/{kind}/{name}/aliases/{alias}", { path: { kind, name, alias }, body: { to, expected } }),

@@ -26,7 +26,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * How the parts of the process are: the stores, the models, spans on their way to the lake, the process itself, and
+         * How the parts of the process are: the stores, the models, whether the project's providers have their keys, spans on their way to the lake, the process itself, and
          *     of a server whether monitors can look and notices arrive.
          */
         get: operations["list_health"];
@@ -148,7 +148,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A document's parsed text with its structure; offsets everywhere count in it. With `digest`, the text a passage was cut
+         * A document's parsed text with its structure and its links; offsets everywhere count in it. With `digest`, the text a passage was cut
          *     from: a passage's `document_digest` names it, also after the document changed.
          */
         get: operations["get_document_text"];
@@ -1162,8 +1162,9 @@ export interface paths {
         /**
          * Shows what a metric came to over time, in steps such as `5m`, with the values of an attribute told apart: `by=region`. Of the
          *     last day where no `from` is given. Counters are told as increases and rates, whether they are sent as differences or as
-         *     totals; percentiles of histograms are estimated from their buckets. Where several kinds or units are sent under the name,
-         *     it is what was sent last, unless `kind` or `unit` say which.
+         *     totals; percentiles of histograms are estimated from their buckets. Where several are sent under the name, it is what was sent
+         *     last, unless it is said which: by its `kind`; its `unit`, which may be empty; of sums by whether they are `monotonic`; and by the
+         *     `temporality` of its points, which is `cumulative`, `delta` or `unspecified`.
          */
         get: operations["metric_series"];
         put?: never;
@@ -1331,7 +1332,8 @@ export interface paths {
         };
         /**
          * Gives the numbers of every panel: of the last day where no `from` is given, told apart `by` a field such as `app`, `model`,
-         *     `release`, `key` or `user`, or by an attribute, `attributes["region"]`, and of those spans only that pass the `filter`.
+         *     `release`, `key` or `user`, or by an attribute, `attributes["region"]`, and of those spans only that pass the `filter`. Neither
+         *     reaches panels in SQL or of a metric.
          */
         get: operations["dashboard_data"];
         put?: never;
@@ -1438,7 +1440,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Says what each metric is. */
+        /** Says what each metric is: those over spans, and those that programs sent, of the last day where no `start` is given. */
         get: operations["prometheus_metadata"];
         put?: never;
         post?: never;
@@ -1523,7 +1525,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Shows what changed between two versions; by default the newest and the one before it. */
+        /** Shows what changed between two versions (a number, `v3`, an alias or a digest); by default the newest and the one before it. */
         get: operations["diff_versions"];
         put?: never;
         post?: never;
@@ -1949,6 +1951,8 @@ export interface paths {
         /**
          * What calls would have cost on another model (`as`), or at other `prices`: a table of the project, with a version after
          *     `@`. Tokens stay as they were counted. Only calls that write text can be another model's; the others are counted apart.
+         *     Rows are by target, or as of `GET /api/v1/usage`. With `all_projects` the calls of all projects are priced anew, at the prices
+         *     of the project `default`, which takes an admin of it.
          */
         get: operations["reprice_usage"];
         put?: never;
@@ -2102,6 +2106,11 @@ export interface components {
              * @default []
              */
             manifests: unknown[];
+            /**
+             * @description Where each manifest stands, in their order, such as `specs/app.yaml`: errors name it.
+             * @default []
+             */
+            origins: string[];
             /**
              * @description Only say what would happen.
              * @default false
@@ -2333,7 +2342,10 @@ export interface components {
             charges?: components["schemas"]["AttemptCharge"][];
             /** @description Answered from the cache. */
             cached: boolean;
+            /** @description Priced as calls in a batch are. */
             batch: boolean;
+            /** @description The batch of which a line made it. */
+            batch_id?: string | null;
             trace_id: string;
         };
         /** @description What became of the project's spans in the process that answers, since it began. */
@@ -2551,6 +2563,8 @@ export interface components {
             /** @description Whether this is what the document says now. */
             current: boolean;
             blocks: components["schemas"]["BlockView"][];
+            /** @description In the order of the text. */
+            links?: components["schemas"]["LinkView"][];
         };
         DocumentView: {
             id: string;
@@ -2686,7 +2700,10 @@ export interface components {
             transaction: string;
             /** @description The run that ended on it. */
             run: string;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Of these documents. None where it showed nothing of them any more, but its files still held what was deleted.
+             */
             rows: number;
         };
         /** @description A server whose own disk may hold something of what is erased. */
@@ -2725,6 +2742,21 @@ export interface components {
              * @description What the files took that went.
              */
             bytes: number;
+            /**
+             * Format: int64
+             * @description Large values that went, since no span names them any longer.
+             */
+            values: number;
+            /**
+             * @description What it is at: `asking` servers for what they hold, `looking` for whose rows are, `deleting`, `rewriting` files, `sweeping`
+             *     large values.
+             */
+            step?: string | null;
+            /**
+             * Format: double
+             * @description How much of the time that rows are of was looked through, 0 to 1; a server that is killed goes on from there.
+             */
+            looked?: number | null;
             /** @description Why it waits or has failed. */
             trouble?: string | null;
             /** @description While it is under way: servers that have not said yet that their own disk holds none of it. */
@@ -2780,7 +2812,7 @@ export interface components {
             in_flight: number;
             /**
              * Format: double
-             * @description How soon its streams lately began, bad moments weighing more.
+             * @description How soon its streams lately began, bad moments weighing more; absent while none did.
              */
             begin_ms?: number | null;
             /** @description In dollars, as far as anyone can tell before the call. */
@@ -2837,6 +2869,8 @@ export interface components {
             started: string;
             finished: string;
             documents: string[];
+            /** @description Ids that these had before they were moved: what was theirs is gone too. */
+            former?: string[];
             /** @description Asked for, and not there. */
             not_found: string[];
             rows: components["schemas"]["RemovedRows"][];
@@ -2862,12 +2896,13 @@ export interface components {
         };
         ForgetRequest: {
             /**
-             * @description Documents to forget, each by its id or by its whole path or address.
+             * @description Documents to forget, each by its id, or by its whole path within its source, address, or the absolute path of its file:
+             *     also those that are gone from their source or were moved.
              * @default []
              */
             documents: string[];
             /**
-             * @description Forget everything of this source.
+             * @description Forget everything of this source, with what is gone from it.
              * @default null
              */
             source: string | null;
@@ -3045,29 +3080,30 @@ export interface components {
         IngestReport: {
             /**
              * Format: int64
-             * @default 0
+             * @description Counts are left out for those who do not see every document, but for how many failed that they see.
+             * @default null
              */
-            added: number;
+            added: number | null;
             /**
              * Format: int64
-             * @default 0
+             * @default null
              */
-            changed: number;
+            changed: number | null;
             /**
              * Format: int64
-             * @default 0
+             * @default null
              */
-            unchanged: number;
+            unchanged: number | null;
             /**
              * Format: int64
-             * @default 0
+             * @default null
              */
-            moved: number;
+            moved: number | null;
             /**
              * Format: int64
-             * @default 0
+             * @default null
              */
-            deleted: number;
+            deleted: number | null;
             /**
              * Format: int64
              * @default 0
@@ -3076,25 +3112,25 @@ export interface components {
             /**
              * Format: int64
              * @description Files of a kind that nothing here reads; the documents with status `skipped` say why.
-             * @default 0
+             * @default null
              */
-            skipped: number;
+            skipped: number | null;
             /**
              * Format: int64
-             * @default 0
+             * @default null
              */
-            chunks: number;
+            chunks: number | null;
             /**
              * Format: int64
-             * @default 0
+             * @default null
              */
-            tokens: number;
+            tokens: number | null;
             /**
              * Format: int64
              * @description Chunks embedded now; the others had a vector already.
-             * @default 0
+             * @default null
              */
-            embedded: number;
+            embedded: number | null;
             /**
              * Format: double
              * @default 0
@@ -3276,6 +3312,19 @@ export interface components {
             created_at: string;
             created_by: string;
         };
+        /** @description A link of a document. */
+        LinkView: {
+            text: string;
+            /** @description As the document says it: on a page it may be relative to the page's address. */
+            target: string;
+            /**
+             * Format: int64
+             * @description Where its words stand in the text; absent where the document was parsed before this was kept.
+             */
+            start?: number | null;
+            /** Format: int64 */
+            end?: number | null;
+        };
         /** @description What happened to the project's calls: one event of `GET /api/v1/calls/live`, named as its `event` says. */
         LiveCall: (components["schemas"]["OpenCalls"] & {
             /** @enum {string} */
@@ -3358,7 +3407,7 @@ export interface components {
         MetricGroupView: {
             /** @description The attribute's value; nothing where points have none, or where nothing is told apart. */
             value?: string | null;
-            /** @description By time. One in which nothing came is not there. */
+            /** @description By time. One of which nothing is known is not there. */
             steps: components["schemas"]["MetricStepView"][];
         };
         MetricPointView: {
@@ -3401,8 +3450,16 @@ export interface components {
         MetricSeriesView: {
             name: string;
             form?: components["schemas"]["MetricFormView"] | null;
-            /** @description What else was sent under this name: `kind` and `unit` ask about it. */
+            /**
+             * @description What else was sent under this name, those first that were sent last, about 20 at most: `kind`, `unit`, `monotonic` and
+             *     `temporality` ask about it.
+             */
             others?: components["schemas"]["MetricFormView"][];
+            /**
+             * Format: int64
+             * @description How many more there are of these, about.
+             */
+            more_forms?: number;
             from: string;
             to: string;
             /** Format: int64 */
@@ -3440,8 +3497,13 @@ export interface components {
             name: string;
             /** @description Of its newest point. */
             form: components["schemas"]["MetricFormView"];
-            /** @description What else is sent under this name. */
+            /** @description What else is sent under this name, those first that were sent last: 19 at most. */
             others?: components["schemas"]["MetricFormView"][];
+            /**
+             * Format: int64
+             * @description How many more there are of these, about.
+             */
+            more_forms?: number;
             /** @description Those that send it, by name: 20 at most. */
             services: string[];
             /** @description Whether there are more services. */
@@ -3653,7 +3715,7 @@ export interface components {
             user?: string | null;
             session?: string | null;
             trace?: string | null;
-            /** @description `knowledge/doc_…`: it is forgotten by its knowledge too. */
+            /** @description `knowledge/doc_…`, or the whole name it has or had there: it is forgotten by its knowledge too. */
             document?: string | null;
         };
         NewKey: {
@@ -3917,7 +3979,10 @@ export interface components {
                 charges?: components["schemas"]["AttemptCharge"][];
                 /** @description Answered from the cache. */
                 cached: boolean;
+                /** @description Priced as calls in a batch are. */
                 batch: boolean;
+                /** @description The batch of which a line made it. */
+                batch_id?: string | null;
                 trace_id: string;
             }[];
             /** @description Give this as `cursor` for the page after; absent on the last. */
@@ -4047,6 +4112,21 @@ export interface components {
                  * @description What the files took that went.
                  */
                 bytes: number;
+                /**
+                 * Format: int64
+                 * @description Large values that went, since no span names them any longer.
+                 */
+                values: number;
+                /**
+                 * @description What it is at: `asking` servers for what they hold, `looking` for whose rows are, `deleting`, `rewriting` files, `sweeping`
+                 *     large values.
+                 */
+                step?: string | null;
+                /**
+                 * Format: double
+                 * @description How much of the time that rows are of was looked through, 0 to 1; a server that is killed goes on from there.
+                 */
+                looked?: number | null;
                 /** @description Why it waits or has failed. */
                 trouble?: string | null;
                 /** @description While it is under way: servers that have not said yet that their own disk holds none of it. */
@@ -4070,6 +4150,8 @@ export interface components {
                 started: string;
                 finished: string;
                 documents: string[];
+                /** @description Ids that these had before they were moved: what was theirs is gone too. */
+                former?: string[];
                 /** @description Asked for, and not there. */
                 not_found: string[];
                 rows: components["schemas"]["RemovedRows"][];
@@ -4307,8 +4389,13 @@ export interface components {
                 name: string;
                 /** @description Of its newest point. */
                 form: components["schemas"]["MetricFormView"];
-                /** @description What else is sent under this name. */
+                /** @description What else is sent under this name, those first that were sent last: 19 at most. */
                 others?: components["schemas"]["MetricFormView"][];
+                /**
+                 * Format: int64
+                 * @description How many more there are of these, about.
+                 */
+                more_forms?: number;
                 /** @description Those that send it, by name: 20 at most. */
                 services: string[];
                 /** @description Whether there are more services. */
@@ -4724,6 +4811,12 @@ export interface components {
             by?: string | null;
             /** @description Which spans are measured; empty: all of them. */
             filter: string;
+            metric?: components["schemas"]["PanelMetricView"] | null;
+            /**
+             * Format: int64
+             * @description How long its buckets of time are, where they are not as long as those of the other panels.
+             */
+            bucket_ms?: number | null;
             /** @description Of a panel that measures. A bucket in which nothing happened is not there. */
             rows: components["schemas"]["TraceMetricsRow"][];
             table?: components["schemas"]["SqlAnswer"] | null;
@@ -4735,6 +4828,13 @@ export interface components {
              */
             estimated?: boolean;
             problem?: components["schemas"]["PanelProblem"] | null;
+        };
+        /** @description The metric that a panel shows. */
+        PanelMetricView: {
+            name: string;
+            form?: components["schemas"]["MetricFormView"] | null;
+            /** @description What is to be said of the numbers: that percentiles are estimates. */
+            note?: string | null;
         };
         PanelProblem: {
             /** @description Stable; branch on this. */
@@ -4756,6 +4856,8 @@ export interface components {
             /** Format: int64 */
             end: number;
             text: string;
+            /** @description Of a later piece of a table, the table's first row: the names of its columns. The offsets do not count it. */
+            table_head?: string | null;
             /** Format: int32 */
             tokens: number;
             labels: string[];
@@ -4789,7 +4891,10 @@ export interface components {
             aliases?: components["schemas"]["PlannedAlias"][];
             /** @description What changes, as a unified diff of YAML. */
             diff?: string | null;
-            /** @description What may be meant otherwise, and keeps nothing from being applied: a monitor that tells a receiver which does not exist. */
+            /**
+             * @description What may be meant otherwise, and keeps nothing from being applied: a monitor that tells a receiver which does not exist,
+             *     a provider whose key is not where its spec says.
+             */
             warnings?: string[];
         };
         /** @description A text to try, under the project's policy or one that is not set. */
@@ -4838,11 +4943,18 @@ export interface components {
             /** @description `success`. */
             status: string;
             data: unknown;
-            /** @description What is to be said of the answer: that it is an estimate. */
+            /** @description What is to be said of the answer: that it is an estimate, or does not have everything. */
             infos?: string[];
         };
         /** @enum {string} */
         Provenance: "reported" | "counted" | "instrumented" | "estimated";
+        /** @description Documents that were read, of those that the sources hold. */
+        ReadSoFar: {
+            /** Format: int64 */
+            read: number;
+            /** Format: int64 */
+            found: number;
+        };
         /** @description What became of a test notice. */
         ReceiverTest: {
             arrived: boolean;
@@ -4965,7 +5077,10 @@ export interface components {
             replayed?: string | null;
         };
         RepricedRow: {
+            /** @description Empty for calls that had none: no key, no user, no route. */
             name: string;
+            /** @description What a key is called, whose id is the `name`. */
+            key_name?: string | null;
             /** Format: int64 */
             calls: number;
             /** Format: int64 */
@@ -4989,11 +5104,15 @@ export interface components {
         };
         /** @description What calls would have cost otherwise. */
         RepricedView: {
+            /** @description What the rows stand for. */
+            by: string;
             since: string;
             until: string;
             total: components["schemas"]["RepricedRow"];
-            /** @description By the provider and model the calls went to. */
+            /** @description In the order of their names. */
             rows: components["schemas"]["RepricedRow"][];
+            /** @description There are more rows than these, which are the dearest; the total is of all. */
+            cut: boolean;
             /**
              * Format: int64
              * @description Calls that the other model could not take, such as embeddings, and what they cost: in no row and in no sum.
@@ -5066,6 +5185,7 @@ export interface components {
             threshold?: number;
             /** @description Found and not given, best first. */
             left_out?: components["schemas"]["LeftOut"][];
+            unread?: components["schemas"]["Unread"] | null;
         };
         RotateKey: {
             /**
@@ -5083,6 +5203,8 @@ export interface components {
             /** @description In the order in which they would be asked, then those left out. */
             targets: components["schemas"]["ExplainedTargetView"][];
             cached: boolean;
+            /** @description Which calls' answers are kept, where the route keeps any. */
+            cache?: string | null;
             /** Format: int32 */
             retries: number;
             hedged: boolean;
@@ -5457,7 +5579,10 @@ export interface components {
             operation: string;
             /** @description Absent where it is not known any more: for calls that were under way before anyone looked. */
             stream?: boolean | null;
+            /** @description Priced as calls in a batch are. */
             batch: boolean;
+            /** @description The batch of which a line made it. */
+            batch_id?: string | null;
             trace_id: string;
         };
         TablePin: {
@@ -5597,6 +5722,25 @@ export interface components {
             psi?: number | null;
             /** @description What grew most comes first. */
             topics: components["schemas"]["DriftTopicView"][];
+            /** @description Which topics these are. */
+            version: components["schemas"]["TopicsVersionView"];
+        };
+        /** @description Topics are learnt anew when they no longer fit; what is counted in others is not compared with them. */
+        TopicsVersionView: {
+            /** Format: int32 */
+            number: number;
+            /** @description The same topics have the same one. */
+            digest: string;
+            /** @description Absent of those of before this was written down. */
+            learnt_at?: string | null;
+            /**
+             * @description `first`: there were none. `embedder`: another model embeds. `release`: a release came of which those of before had heard
+             *     nothing. `unlike`: too much was unlike all of them. `reference`: a monitor compares with another time than before. `age`:
+             *     nothing was left of the time that those of before were made of.
+             */
+            why: string;
+            /** @description Why others are to take their place, in the same words; they do when their hours are made. */
+            next?: string | null;
         };
         TraceCount: {
             /** Format: int64 */
@@ -5758,9 +5902,26 @@ export interface components {
             /** @description A name that is understood and written almost so. */
             like?: string | null;
         };
+        /** @description A knowledge whose documents were never all read, or those of one of its sources. */
+        Unread: {
+            knowledge: string;
+            /**
+             * @description `not_begun`: no ingestion was begun. `under_way`: one is to read them. `broken_off`: the first one ended early.
+             *     `source_unread`: ingestions came to their end, and none of them read a source that was added, or moved, or could
+             *     not be reached.
+             */
+            state: string;
+            /** @description Where the others were read: those that were not, of which the caller may know. */
+            sources?: string[];
+            documents?: components["schemas"]["ReadSoFar"] | null;
+            /** @description Of what ended the ingestion that was to read them, or kept it from reading the sources. Told where nothing was found. */
+            code?: string | null;
+        };
         UsageRow: {
             /** @description Empty for calls that had none: no key, no user, no route. */
             name: string;
+            /** @description What a key is called, whose id is the `name`. */
+            key_name?: string | null;
             /** Format: int64 */
             calls: number;
             /** Format: int64 */
@@ -7440,6 +7601,8 @@ export interface operations {
                 model?: string;
                 kind?: string;
                 unit?: string;
+                monotonic?: boolean;
+                temporality?: string;
             };
             header?: never;
             path: {
@@ -7910,6 +8073,8 @@ export interface operations {
         parameters: {
             query?: {
                 metric?: string;
+                start?: string;
+                end?: string;
             };
             header?: never;
             path?: never;
@@ -8027,8 +8192,8 @@ export interface operations {
     diff_versions: {
         parameters: {
             query?: {
-                from?: number;
-                to?: number;
+                from?: string;
+                to?: string;
             };
             header?: never;
             path: {
@@ -8760,6 +8925,7 @@ export interface operations {
             query?: {
                 as?: string;
                 prices?: string;
+                by?: string;
                 since?: string;
                 until?: string;
                 key?: string;
@@ -8767,6 +8933,7 @@ export interface operations {
                 app?: string;
                 model?: string;
                 provider?: string;
+                all_projects?: boolean;
             };
             header?: never;
             path?: never;
@@ -8796,6 +8963,7 @@ export interface operations {
                 provider?: string;
                 status?: string;
                 trace?: string;
+                batch?: string;
                 limit?: number;
                 cursor?: string;
             };

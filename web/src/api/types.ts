@@ -23,6 +23,7 @@ export type KnowledgeDetail = Schemas["KnowledgeDetail"];
 export type Source = Schemas["SourceView"];
 export type Document = Schemas["DocumentView"];
 export type DocumentText = Schemas["DocumentText"];
+export type DocumentLink = Schemas["LinkView"];
 export type Block = Schemas["BlockView"];
 export type Chunk = Schemas["ChunkView"];
 export type Run = Schemas["RunView"];
@@ -35,6 +36,7 @@ export type HitScores = Schemas["HitScores"];
 export type Passage = Schemas["Passage"];
 export type Retrieved = Schemas["Retrieved"];
 export type TablePin = Schemas["TablePin"];
+export type Unread = Schemas["Unread"];
 
 export type TraceSummary = Schemas["TraceSummary"];
 export type Trace = Schemas["TraceView"];
@@ -142,7 +144,7 @@ export type CreatedKey = Schemas["CreatedKey"];
 /** A passage as the model saw it, under its number. */
 export interface AnswerSource extends Pick<
   Passage,
-  "chunk" | "document" | "title" | "uri" | "heading_path" | "page" | "start" | "end" | "text" | "scores"
+  "chunk" | "document" | "title" | "uri" | "heading_path" | "page" | "start" | "end" | "text" | "table_head" | "scores"
 > {
   number: number;
   knowledge: string;
@@ -174,6 +176,7 @@ export interface Outcome {
   versions?: string[];
   tables?: TablePin[];
   abstained?: boolean;
+  unread?: Unread[];
   citations?: Citation[];
   unsupported?: Unsupported[];
   invented_citations?: number[];

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { loneAt, meant, rangeOf } from "./chart";
+import { heaped, loneAt, meant, rangeOf, totalAt } from "./chart";
 
 describe("the upright axis", () => {
   test("begins at nought, and lower where something is", () => {
@@ -37,5 +37,29 @@ describe("what a pointer means", () => {
     expect(meant(bars, 0, 5)).toBe(0);
     expect(meant(bars, 0, 50)).toBe(0);
     expect(meant([bar(0)], 0, 0)).toBeUndefined();
+  });
+});
+
+describe("values that stand upon one another", () => {
+  const parts = [{ values: [2, 0, null] }, { values: [3, -1, null] }, { values: [1, -4, 5] }];
+
+  test("reach as far as those below and themselves, and hang down from nought", () => {
+    expect(heaped(parts)).toEqual([
+      [2, 0, null],
+      [5, -1, null],
+      [6, -5, 5],
+    ]);
+    expect(heaped([])).toEqual([]);
+  });
+
+  test("come to a total, unless nothing is known", () => {
+    expect([0, 1, 2].map((at) => totalAt(parts, at))).toEqual([6, -5, 5]);
+    expect(totalAt([{ values: [null] }], 0)).toBeNull();
+    expect(totalAt([], 0)).toBeNull();
+  });
+
+  test("are meant by a pointer within them, not by one within what they stand on", () => {
+    const bars = heaped([{ values: [4] }, { values: [0] }, { values: [2] }]).map((values) => ({ shape: "bar" as const, values }));
+    expect([1, 3.9, 4.5, 6, 99].map((height) => meant(bars, 0, height))).toEqual([0, 0, 2, 2, 2]);
   });
 });

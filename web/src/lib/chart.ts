@@ -28,3 +28,21 @@ export function meant(lines: readonly Line[], at: number, height: number): numbe
   });
   return best?.which;
 }
+
+/** Up to where each of them reaches where they stand upon one another, the first at the bottom; what is below nought hangs down. */
+export function heaped(lines: readonly Pick<Line, "values">[]): (number | null)[][] {
+  const tops = { up: [] as number[], down: [] as number[] };
+  return lines.map(({ values }) =>
+    values.map((value, at) => {
+      if (value === null) return null;
+      const side = value < 0 ? tops.down : tops.up;
+      return (side[at] = (side[at] ?? 0) + value);
+    }),
+  );
+}
+
+/** What they come to together at one time; null where nothing is known of any. */
+export function totalAt(lines: readonly Pick<Line, "values">[], at: number): number | null {
+  const known = lines.map(({ values }) => values[at]).filter((value): value is number => value != null);
+  return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0);
+}

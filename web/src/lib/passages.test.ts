@@ -63,6 +63,20 @@ describe("a document cut for reading", () => {
     ]);
   });
 
+  it("knows which words are links, also across the ends of chunks, and passes over those without a place", () => {
+    const links = [
+      { text: "mit 文書", target: "b.html", ...bytesOf(text, "mit 文書") },
+      { text: "nowhere", target: "c.html" },
+      { text: "文書", target: "inner.html", ...bytesOf(text, "文書") },
+    ];
+    const pieces = cut(text, [], [bytesOf(text, "Erster Absatz – mit")], null, links).flatMap((b) => b.pieces);
+    expect(pieces.filter((p) => p.target).map((p) => [p.text, p.target])).toEqual([
+      ["mit", "b.html"],
+      [" 文書", "b.html"],
+    ]);
+    expect(pieces.map((p) => p.text).join("")).toBe(text);
+  });
+
   it("says where pages turn", () => {
     const blocks = [
       { kind: "p", start: 0, end: 1, page: 1 },

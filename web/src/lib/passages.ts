@@ -1,6 +1,6 @@
 // A document's text cut where blocks, chunks and the passage of interest begin and end.
 
-import type { Block, Chunk } from "@/api/types";
+import type { Block, Chunk, DocumentLink } from "@/api/types";
 import { byteRanges, type Range } from "./bytes";
 
 export interface Piece {
@@ -10,6 +10,8 @@ export interface Piece {
   /** Chunks that begin here. */
   opens: number[];
   marked: boolean;
+  /** Where the link leads that it is of, as the document says it. */
+  target: string | null;
 }
 
 export interface TextBlock {
@@ -53,7 +55,23 @@ function paragraphs(text: string): Cover[] {
   return found;
 }
 
-export function cut(text: string, blocks: readonly Block[], chunks: readonly Pick<Chunk, "start" | "end">[], passage: Range | null): TextBlock[] {
+/** Links whose place is known, apart and in order. */
+function placed(text: string, links: readonly DocumentLink[]): (Range & { target: string })[] {
+  const known = links.flatMap(({ target, start, end }) => (start != null && end != null ? [{ target, start, end }] : []));
+  const found: (Range & { target: string })[] = [];
+  for (const link of byteRanges(text, known).sort((a, b) => a.start - b.start)) {
+    if (link.start >= (found.at(-1)?.end ?? 0) && link.end > link.start) found.push(link);
+  }
+  return found;
+}
+
+export function cut(
+  text: string,
+  blocks: readonly Block[],
+  chunks: readonly Pick<Chunk, "start" | "end">[],
+  passage: Range | null,
+  links: readonly DocumentLink[] = [],
+): TextBlock[] {
   const inBlocks = byteRanges(text, blocks);
   const inChunks = byteRanges(
     text,
@@ -62,10 +80,12 @@ export function cut(text: string, blocks: readonly Block[], chunks: readonly Pic
   const mark = passage ? byteRanges(text, [{ start: passage.start, end: passage.end }])[0]! : null;
   const covers = blocks.length > 0 ? cover(text.length, inBlocks) : paragraphs(text);
 
-  const edges = [...inChunks, ...(mark ? [mark] : [])].flatMap((r) => [r.start, r.end]).sort((a, b) => a - b);
+  const leads = placed(text, links);
+  const edges = [...inChunks, ...(mark ? [mark] : []), ...leads].flatMap((r) => [r.start, r.end]).sort((a, b) => a - b);
   const order = inChunks.map((_, i) => i).sort((a, b) => inChunks[a]!.start - inChunks[b]!.start);
   let edge = 0;
   let next = 0;
+  let lead = 0;
   let open: number[] = [];
   let page: number | null = null;
 
@@ -78,11 +98,14 @@ export function cut(text: string, blocks: readonly Block[], chunks: readonly Pic
       const opens: number[] = [];
       while (next < order.length && inChunks[order[next]!]!.start <= at) opens.push(order[next++]!);
       open = [...open, ...opens].filter((c) => inChunks[c]!.end > at);
+      while (lead < leads.length && leads[lead]!.end <= at) lead++;
+      const link = leads[lead];
       pieces.push({
         text: text.slice(at, to),
         chunks: open,
         opens: opens.filter((c) => open.includes(c)),
         marked: mark !== null && mark.start < to && mark.end > at,
+        target: link && link.start <= at ? link.target : null,
       });
       at = to;
     }

@@ -16,3 +16,14 @@ export function passagePage(knowledge: string, passage: PassagePlace): string {
   if (passage.chunk) query.set("chunk", passage.chunk);
   return `/knowledge/${encodeURIComponent(knowledge)}/documents/${encodeURIComponent(passage.document)}?${query}`;
 }
+
+/**
+ * The address that a link of a document leads to, where it is one of the web: relative ones lead on from the document's own.
+ * Null for all else, so that no document gets a browser to run something.
+ */
+export function webAddress(target: string, uri?: string): string | null {
+  const own = uri && /^https?:\/\//i.test(uri) ? uri : undefined;
+  if (!URL.canParse(target, own)) return null;
+  const url = new URL(target, own);
+  return url.protocol === "http:" || url.protocol === "https:" ? url.href : null;
+}

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { preview } from "./preview";
+import { preview, shown } from "./preview";
 
 it("leaves out headings that the path says already", () => {
   expect(preview("# The lake\n\n## Durability\n\nEvery commit.", ["The lake", "Durability"])).toBe("Every commit.");
@@ -8,6 +8,12 @@ it("leaves out headings that the path says already", () => {
 
 it("shows a table's cells without its rules", () => {
   expect(preview("| Word | Meaning |\n|---|:--|\n| Alias | a name |\n\nAfter.", [])).toBe("Word · Meaning\nAlias · a name\n\nAfter.");
+});
+
+it("names the columns of a piece of a table", () => {
+  const piece = { text: "| Widget | 3.10 |", table_head: "| Article | Gross |" };
+  expect(preview(shown(piece), [])).toBe("Article · Gross\nWidget · 3.10");
+  expect(shown({ text: "Words." })).toBe("Words.");
 });
 
 it("shows code without its fences", () => {

@@ -1,3 +1,8 @@
+/** A passage's text as the model saw it: under the names of its columns, where it goes on with a table. */
+export function shown(passage: { text: string; table_head?: string | null }): string {
+  return passage.table_head ? `${passage.table_head}\n${passage.text}` : passage.text;
+}
+
 /** A chunk's text for a list: its own heading is said beside it already, and markup is noise there. */
 export function preview(text: string, headingPath: readonly string[]): string {
   let rest = text.trimStart();

@@ -1,7 +1,8 @@
 import { useEffect, useRef, useState } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { loneAt, meant, rangeOf } from "@/lib/chart";
+import { heaped, loneAt, meant, rangeOf, totalAt } from "@/lib/chart";
+import { cx } from "@/ui/kit";
 import { useShownTheme } from "@/lib/theme";
 
 export interface Series {
@@ -26,6 +27,8 @@ interface Props {
   height?: number;
   /** Days are UTC's. */
   unit?: "hour" | "day";
+  /** Bars stand upon one another, the first of the series at the bottom: they come to a total. */
+  stacked?: boolean;
   /** Charts with the same name share their cursor. */
   sync?: string;
   /** What the last of the times is called, while none is pointed at. */
@@ -65,6 +68,12 @@ function resolve(within: HTMLElement, token: string, alpha = 1): string {
   return color;
 }
 
+/** What is drawn, in the order of drawing: of bars upon one another the tallest first, so that it hides none of the others. */
+const inDrawingOrder = <T,>(all: readonly T[], stacked: boolean): T[] => (stacked ? [...all].reverse() : [...all]);
+
+/** How high each of the series is drawn. */
+const heights = (series: readonly Series[], stacked: boolean): (number | null)[][] => (stacked ? heaped(series) : series.map((s) => s.values));
+
 export default function Chart({
   summary,
   times,
@@ -74,6 +83,7 @@ export default function Chart({
   steps,
   height = 148,
   unit = "hour",
+  stacked = false,
   sync,
   last = unit === "day" ? "today" : "this hour",
   onZoom,
@@ -82,9 +92,11 @@ export default function Chart({
   const host = useRef<HTMLDivElement>(null);
   const theme = useShownTheme();
   const [at, setAt] = useState<number | null>(null);
+  // Of bars upon one another the one that the keyboard is at; null is all of them.
+  const [part, setPart] = useState<number | null>(null);
   const isZoomed = onZoom !== undefined;
   const dragged = useRef(false);
-  const shape = `${theme}|${height}|${unit}|${sync}|${isZoomed}|${series.map((s) => s.label + s.color + s.shape).join()}`;
+  const shape = `${theme}|${height}|${unit}|${sync}|${stacked}|${isZoomed}|${series.map((s) => s.label + s.color + s.shape).join()}`;
   const plot = useRef<uPlot | null>(null);
   const latest = useRef({ times, series, axis, steps, onZoom });
   latest.current = { times, series, axis, steps, onZoom };
@@ -95,7 +107,7 @@ export default function Chart({
     const muted = resolve(element, "--text-3");
     const line = resolve(element, "--line");
     const axis = { stroke: muted, ticks: { show: false }, font: '11px "Inter Variable", system-ui' };
-    const bars = uPlot.paths.bars!({ size: [0.62, 22], radius: 0.18 });
+    const bars = uPlot.paths.bars!({ size: [0.62, 22], radius: stacked ? 0 : 0.18 });
     const spline = uPlot.paths.spline!();
     const chart = new uPlot(
       {
@@ -135,11 +147,12 @@ export default function Chart({
         ],
         series: [
           {},
-          ...series.map((s): uPlot.Series =>
+          ...inDrawingOrder(series, stacked).map((s): uPlot.Series =>
             s.shape === "bar"
               ? {
                   stroke: resolve(element, s.color),
-                  fill: resolve(element, s.color, 0.85),
+                  // What stands behind it must not shine through.
+                  fill: resolve(element, s.color, stacked ? 1 : 0.85),
                   width: 0,
                   paths: bars,
                   fillTo: 0,
@@ -169,7 +182,7 @@ export default function Chart({
           ],
         },
       },
-      [times, ...series.map((s) => s.values)],
+      [times, ...inDrawingOrder(heights(series, stacked), stacked)],
       element,
     );
     plot.current = chart;
@@ -180,13 +193,14 @@ export default function Chart({
       chart.destroy();
       plot.current = null;
     };
-  }, [shape, height, unit, sync, isZoomed]);
+  }, [shape, height, unit, stacked, sync, isZoomed]);
 
   useEffect(() => {
-    plot.current?.setData([times, ...series.map((s) => s.values)]);
-  }, [times, series]);
+    plot.current?.setData([times, ...inDrawingOrder(heights(series, stacked), stacked)]);
+  }, [times, series, stacked]);
 
   const shown = at ?? times.length - 1;
+  const chosen = stacked && part !== null && part < series.length ? part : null;
   const point = (index: number) => {
     const to = Math.min(Math.max(index, 0), times.length - 1);
     setAt(to);
@@ -206,20 +220,27 @@ export default function Chart({
     const [left, top] = [event.clientX - plotted.left, event.clientY - plotted.top];
     if (left < 0 || top < 0 || left > plotted.width || top > plotted.height) return;
     const index = chart.posToIdx(left);
-    onPick?.(index, meant(series, index, chart.posToVal(top, "y")));
+    const reach = heights(series, stacked).map((values, i) => ({ shape: series[i]!.shape, values }));
+    onPick?.(index, meant(reach, index, chart.posToVal(top, "y")));
   };
   const keys: Record<string, (() => void) | undefined> = {
     ArrowLeft: () => point(shown - 1),
     ArrowRight: () => point(shown + 1),
     Home: () => point(0),
     End: () => point(times.length - 1),
-    Enter: onPick && (() => onPick(shown)),
+    ArrowUp: stacked ? () => setPart(Math.min(series.length - 1, (chosen ?? -1) + 1)) : undefined,
+    ArrowDown: stacked ? () => setPart(chosen === null || chosen === 0 ? null : chosen - 1) : undefined,
+    Enter: onPick && (() => onPick(shown, chosen ?? undefined)),
     "+": onZoom && (() => zoom(0.5)),
     "=": onZoom && (() => zoom(0.5)),
     "-": onZoom && (() => zoom(2)),
   };
+  const total = stacked ? totalAt(series, shown) : null;
   const values = series.map((s) => `${s.label} ${s.values[shown] == null ? "none" : format(s.values[shown]!)}`);
-  const told = times[shown] === undefined ? "" : `${day.format(new Date(times[shown]! * 1000))}: ${values.join(", ")}`;
+  if (stacked) values.push(`total ${total === null ? "none" : format(total)}`);
+  // Of one that was chosen only that is said, and what it is a part of.
+  const said = chosen === null ? values : [values[chosen]!, values.at(-1)!];
+  const told = times[shown] === undefined ? "" : `${day.format(new Date(times[shown]! * 1000))}: ${said.join(", ")}`;
   const asks = Boolean(onZoom || onPick);
   return (
     <figure className="chart">
@@ -231,6 +252,11 @@ export default function Chart({
               {s.label} <b>{s.values[shown] == null ? "–" : format(s.values[shown]!)}</b>
             </span>
           ))}
+          {stacked && (
+            <span>
+              total <b>{total === null ? "–" : format(total)}</b>
+            </span>
+          )}
         </span>
         <span className="chart-when">
           {times[shown] === undefined ? "" : at === null ? last : (unit === "day" ? dateInWeek : day).format(new Date(times[shown]! * 1000))}
@@ -238,11 +264,12 @@ export default function Chart({
         <span className="sr-only">{summary}</span>
       </figcaption>
       <div
+        className="chart-stage"
         {...(asks && {
           role: "slider",
           tabIndex: 0,
-          className: "chart-keys",
-          "aria-label": `${summary}. Arrow keys move${onPick ? ", Enter shows what is behind a point" : ""}${onZoom ? ", + and - zoom" : ""}.`,
+          className: "chart-stage chart-keys",
+          "aria-label": `${summary}. Arrow keys move${stacked ? ", up and down choose a part" : ""}${onPick ? ", Enter shows what is behind a point" : ""}${onZoom ? ", + and - zoom" : ""}.`,
           "aria-valuemin": 0,
           "aria-valuemax": Math.max(0, times.length - 1),
           "aria-valuenow": Math.max(0, shown),
@@ -260,7 +287,50 @@ export default function Chart({
         })}
       >
         <div ref={host} aria-hidden="true" style={{ height }} />
+        {stacked && at !== null && plot.current && times[at] !== undefined && (
+          <Tip chart={plot.current} {...{ series, at, chosen, total, format }} time={times[at]!} />
+        )}
       </div>
     </figure>
+  );
+}
+
+/** What the bar that is pointed at consists of, as it stands: the lowest part last. The slider says the same in words. */
+function Tip({
+  chart,
+  series,
+  at,
+  chosen,
+  total,
+  time,
+  format,
+}: {
+  chart: uPlot;
+  series: readonly Series[];
+  at: number;
+  chosen: number | null;
+  total: number | null;
+  time: number;
+  format: (value: number) => string;
+}) {
+  const left = chart.over.offsetLeft + chart.valToPos(time, "x");
+  // Towards the middle, where there is room.
+  const isLeft = left < chart.width / 2;
+  const parts = series.map((s, i) => ({ ...s, i, value: s.values[at] })).filter(({ i, value }) => i === chosen || (value != null && value !== 0));
+  return (
+    <div className="chart-tip num" aria-hidden="true" style={isLeft ? { left: left + 14 } : { right: chart.width - left + 14 }}>
+      {parts.reverse().map(({ i, label, color, value }) => (
+        <span key={label} className={cx(i === chosen && "chart-tip-chosen")}>
+          <i style={{ background: `var(${color})` }} />
+          <span className="clip">{label}</span>
+          <b>{value == null ? "–" : format(value)}</b>
+        </span>
+      ))}
+      <span className="chart-tip-total">
+        <i />
+        <span>total</span>
+        <b>{total === null ? "–" : format(total)}</b>
+      </span>
+    </div>
   );
 }

@@ -18,8 +18,8 @@ use mainspring_kernel::{
     id::{PrincipalId, ProjectId},
 };
 use mainspring_llm::{
-    Budget, ChatModel, ChatRequest, ChatStream, Delta, FinishReason, Message, ModelFault, Models, RetrieveRequest, Retrieved,
-    Retriever, SpanContext, Usage, trace::NoSink,
+    Budget, ChatModel, ChatRequest, ChatStream, Delta, End, Ending, FinishReason, Message, ModelFault, Models, RetrieveRequest,
+    Retriever, Searched, SpanContext, Usage, trace::NoSink,
 };
 use mainspring_providers::{Credentials, Socket, SocketConfig};
 use mainspring_registry::{Draft, Registry};
@@ -46,6 +46,8 @@ pub(super) struct Sent {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) text: String,
+    /// As the log is told of a stream.
+    pub(super) ended: Option<End>,
 }
 
 impl Sent {
@@ -148,8 +150,10 @@ impl Surface {
         request.extensions_mut().insert(RequestTag("req_7".to_owned()));
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let ending = response.extensions().get::<Ending>().cloned();
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        Sent { status, headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
+        let ended = ending.and_then(|ending| ending.told());
+        Sent { status, headers, text: String::from_utf8(bytes.to_vec()).unwrap(), ended }
     }
 
     pub(super) async fn ask(&self, body: &Value) -> Sent {
@@ -205,7 +209,7 @@ impl Retriever for NoDocuments {
         _: RetrieveRequest,
         _: &SpanContext,
         _: Budget,
-    ) -> Result<Retrieved, Box<dyn Fault>> {
+    ) -> Result<Searched, Box<dyn Fault>> {
         panic!("no test has an app that retrieves")
     }
 }

@@ -1,6 +1,7 @@
 //! From a client's request to its answer, through everything between.
 
 use mainspring_gateway::ledger::Metric;
+use mainspring_llm::End;
 use mainspring_testservers::upstream::{Behaviour, Script, Trouble, Upstream, Used, When, nobody};
 use serde_json::{Value, json};
 
@@ -68,8 +69,9 @@ const WHOLE: [&str; 6] =
 async fn a_ping_of_the_provider_reaches_its_client_also_through_a_translation() {
     let server = upstream(Script::default());
     let surface = routed("anthropic", &server).await;
-    // What only a translation can say.
-    let targets = json!([{"provider": "main", "model": "big", "parameters": {"tool_choice": "auto"}}]);
+    // What only a translation can say, and what this dialect has no word for.
+    let parameters = json!({"tool_choice": "auto", "seed": 3});
+    let targets = json!([{"provider": "main", "model": "big", "parameters": parameters}]);
     surface.apply(&[("route", "translated", json!({"targets": targets}))]).await;
     for route in ["chat", "translated"] {
         let sent = surface.ask(&streamed(hello(route))).await;
@@ -78,6 +80,24 @@ async fn a_ping_of_the_provider_reaches_its_client_also_through_a_translation() 
         let at = |name: &str| events.iter().position(|(known, _)| known == name).unwrap_or_else(|| panic!("{}", sent.text));
         assert!(at("message_start") < at("ping") && at("ping") < at("content_block_delta"), "{route}: {}", sent.text);
         assert_eq!(events[at("ping")].1, json!({"type": "ping"}));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_none_names_its_trace_and_who_was_asked() {
+    let server = upstream(Script::always(Behaviour::status(503)));
+    for kind in ["anthropic", "openai"] {
+        let surface = routed(kind, &server).await;
+        for body in [hello("chat"), streamed(hello("chat"))] {
+            let sent = surface.ask(&body).await;
+            assert!(sent.status >= 500, "{kind}: {} {}", sent.status, sent.text);
+            assert!(sent.header("x-mainspring-trace-id").is_some_and(|id| id.len() == 32), "{kind}: {:?}", sent.headers);
+            assert_eq!(
+                (sent.header("x-mainspring-provider"), sent.header("x-mainspring-attempts")),
+                (Some("main"), Some("1")),
+                "{kind}"
+            );
+        }
     }
 }
 
@@ -96,7 +116,8 @@ async fn to_a_provider_of_this_dialect_all_goes_as_it_came() {
     assert_eq!((sent.status, sent.json()["content"][0]["text"].as_str()), (200, Some("Hi there.")));
     assert_eq!((sent.header("x-mainspring-provider"), sent.header("x-mainspring-model")), (Some("main"), Some("big")));
     assert_eq!((sent.header("x-mainspring-attempts"), sent.header("x-mainspring-cache")), (Some("1"), Some("off")));
-    assert!(sent.header("x-mainspring-cost").is_some() && sent.header("x-mainspring-trace-id").is_some_and(|id| id.len() == 32));
+    assert!(sent.header("x-mainspring-trace-id").is_some_and(|id| id.len() == 32));
+    assert_eq!((sent.header("x-mainspring-cost"), sent.header("x-mainspring-price")), (None, Some("unknown")));
     assert_eq!(sent.header("request-id"), Some("req_7"));
     let seen = server.seen();
     assert_eq!((seen.len(), seen[0].path.as_str()), (1, "/v1/messages"));
@@ -221,6 +242,11 @@ async fn a_stream_that_fails_says_so_in_its_last_event() {
             assert_eq!((name.as_str(), &data["type"]), ("error", &json!("error")), "{kind} {trouble:?}: {}", sent.text);
             assert!(data["error"]["type"].is_string() && data["error"]["message"].is_string(), "{data}");
             assert!(!events.iter().any(|(name, _)| name == "message_stop"));
+            assert!(
+                matches!(sent.ended, Some(End::Broken(code)) if code.starts_with("upstream-")),
+                "{kind} {trouble:?}: {:?}",
+                sent.ended
+            );
         }
     }
 }
@@ -275,8 +301,10 @@ async fn a_prompt_answers_where_the_gateway_knows_no_such_model() {
         let sent = surface.ask(&hello(model)).await;
         assert_eq!((sent.status, &sent.json()["content"][0]["text"]), (200, &json!("Repeat: Hello.!")), "{model}: {}", sent.text);
         assert_eq!(sent.json()["mainspring"]["trace_id"].as_str(), sent.header("x-mainspring-trace-id"));
-        let stream = surface.ask(&streamed(hello(model))).await.events();
+        let sent = surface.ask(&streamed(hello(model))).await;
+        let stream = sent.events();
         assert_eq!((names(&stream), text_of(&stream)), (WHOLE.to_vec(), "Repeat: Hello.!".to_owned()));
+        assert_eq!(sent.ended, Some(End::Complete), "{model}");
     }
     let mut body = hello("echo");
     body["tools"] = json!([{"name": "f", "input_schema": {"type": "object"}}]);

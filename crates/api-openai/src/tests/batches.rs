@@ -12,7 +12,11 @@ use mainspring_batches::{Again, Answers, BatchConfig, Batches, Endpoint, Maker, 
 use mainspring_blobs::Blobs;
 use mainspring_gateway::ledger::{Amount, EACH, Metric, NewLimit, SubjectKind};
 use mainspring_jobs::Jobs;
-use mainspring_kernel::{Actor, Fault, FrozenClock, Stop, id::ProjectId};
+use mainspring_kernel::{
+    Actor, Fault, FrozenClock, Stop,
+    id::{BatchId, ProjectId},
+};
+use mainspring_llm::TraceId;
 use mainspring_testservers::upstream::{Behaviour, Script};
 use mainspring_web_kit::{BodyWithin, Caller, in_time};
 use proptest::{
@@ -348,7 +352,7 @@ async fn every_endpoint_of_a_batch_answers_as_it_answers_clients() {
         (Endpoint::Chat, json!({"messages": []})),
     ] {
         let client = surface.post(endpoint.as_str(), &body).await;
-        let line = room.lines.answer(&surface.actor, endpoint, Bytes::from(body.to_string())).await;
+        let line = room.lines.answer(&surface.actor, (BatchId::from_raw(1), endpoint), Bytes::from(body.to_string())).await;
         assert_eq!(line.status, client.status, "{endpoint:?}: {:?}", line.body);
         let keys =
             |text: &[u8]| serde_json::from_slice::<Value>(text).unwrap().as_object().unwrap().keys().cloned().collect::<Vec<_>>();
@@ -361,12 +365,15 @@ async fn what_our_limits_refuse_is_asked_later_and_what_a_provider_refuses_a_few
     let server = upstream(Behaviour::saying("Hi there."));
     let surface = routed("openai", &server).await;
     let room = Room::over(&surface);
-    let ask = async |model: &str| room.lines.answer(&surface.actor, Endpoint::Chat, Bytes::from(hello(model).to_string())).await;
+    let ask = async |model: &str| {
+        room.lines.answer(&surface.actor, (BatchId::from_raw(1), Endpoint::Chat), Bytes::from(hello(model).to_string())).await
+    };
     assert_eq!(ask("chat").await.again, None);
     assert_eq!(ask("no-such-model").await.again, None);
     server.script(Script::always(Behaviour::status(429)));
     let busy = ask("main/small").await;
     assert_eq!((busy.status, matches!(busy.again, Some(Again::Busy(_)))), (429, true), "{busy:?}");
+    assert!(busy.request_id.parse::<TraceId>().is_ok(), "a line that failed names its trace too: {busy:?}");
     server.script(Script::always(Behaviour::saying("Hi there.")));
     let metric = Metric::RequestsPerMinute;
     let new =
@@ -395,7 +402,7 @@ async fn what_a_whole_budget_cannot_pay_is_asked_once() {
     surface.apply(&[("provider", "open", json!({"type": "openai", "base_url": format!("{}/v1", server.url())}))]).await;
     let mut body = hello("open/gpt-4o-mini");
     body["max_tokens"] = json!(1_000_000);
-    let line = room.lines.answer(&surface.actor, Endpoint::Chat, Bytes::from(body.to_string())).await;
+    let line = room.lines.answer(&surface.actor, (BatchId::from_raw(1), Endpoint::Chat), Bytes::from(body.to_string())).await;
     assert_eq!((line.status, line.again), (400, None), "{:?}", line.body);
     let client = surface.post(Endpoint::Chat.as_str(), &body).await;
     let told: Value = serde_json::from_str(&client.text).unwrap();

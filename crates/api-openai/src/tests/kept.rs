@@ -1,16 +1,13 @@
 //! Responses that were made before: read, cancelled and deleted where they were made, by whoever's project made them.
 
-use std::time::Duration;
-
 use mainspring_catalog::params;
-use mainspring_gateway::{CallRecord, CallStatus, Live};
-use mainspring_kernel::{PageRequest, id::ProjectId};
+use mainspring_gateway::CallStatus;
+use mainspring_kernel::{Digest, PageRequest, id::ProjectId};
 use mainspring_testservers::upstream::{Behaviour, Script, Upstream};
 use serde_json::{Value, json};
-use tokio::sync::broadcast::Receiver;
 
 use super::{
-    surface::{Sent, Surface},
+    surface::{Sent, Surface, settled},
     walks::{upstream, with},
 };
 
@@ -56,15 +53,6 @@ fn not_kept(sent: &Sent, response: &str) {
     assert_eq!((sent.status, &error["code"]), (404, &json!("response-not-kept")), "{}", sent.text);
     let message = error["message"].as_str().unwrap();
     assert!(message.contains(response) && message.contains("`input`"), "{message}");
-}
-
-async fn settled(live: &mut Receiver<Live>) -> CallRecord {
-    loop {
-        let told = tokio::time::timeout(Duration::from_secs(60), live.recv()).await.expect("a call is settled");
-        if let Live::Settled(record) = told.unwrap() {
-            return *record;
-        }
-    }
 }
 
 #[tokio::test]
@@ -141,11 +129,11 @@ async fn a_key_for_some_models_is_let_at_what_those_made() {
 
 #[tokio::test]
 async fn a_provider_that_is_gone_is_named_with_what_to_do() {
-    const ROW: &str = "INSERT INTO response_maker (project, response, made, model, route, provider, target) \
-        VALUES ($1, 'resp_1', 1700000000000000, 'assistant', '', 'elsewhere', 'big')";
+    const ROW: &str = "INSERT INTO response_maker (project, response, account, made, model, route, provider, target) \
+        VALUES ($1, 'resp_1', $2, 1700000000000000, 'assistant', '', 'elsewhere', 'big')";
     let (one, two) = (upstream(Behaviour::default()), upstream(Behaviour::default()));
     let surface = surface(&one, &two).await;
-    surface.catalog.write(ROW, params![surface.actor.project]).await.unwrap();
+    surface.catalog.write(ROW, params![surface.actor.project, Digest::of(b"elsewhere")]).await.unwrap();
     for sent in surface.asked_about("resp_1").await {
         let error = sent.json()["error"].clone();
         assert_eq!((sent.status, &error["code"]), (404, &json!("response-maker-gone")), "{}", sent.text);

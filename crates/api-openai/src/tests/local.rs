@@ -1,17 +1,14 @@
 //! Models of this process go through the same door as everyone else's: their calls are let in, written down and told of.
 
-use std::time::Duration;
-
 use mainspring_gateway::{
-    CallRecord, CallStatus, Live,
+    CallStatus,
     ledger::{Amount, EACH, Metric, NewLimit, SubjectKind},
 };
 use mainspring_kernel::Money;
 use serde_json::{Value, json};
-use tokio::sync::broadcast::Receiver;
 
 use super::{
-    surface::{EMBEDDER, LOCAL, RERANKER, Surface},
+    surface::{EMBEDDER, LOCAL, RERANKER, Surface, settled},
     walks::{hello, with},
 };
 
@@ -51,15 +48,6 @@ fn ways() -> Vec<(&'static str, Value, &'static str)> {
     ways.push(("/v1/embeddings", json!({"model": EMBEDDER, "input": "Hello."}), EMBEDDER));
     ways.push(("/v1/rerank", json!({"model": RERANKER, "query": "a", "documents": ["b"]}), RERANKER));
     ways
-}
-
-async fn settled(live: &mut Receiver<Live>) -> CallRecord {
-    loop {
-        let told = tokio::time::timeout(Duration::from_secs(60), live.recv()).await.expect("a call is settled");
-        if let Live::Settled(record) = told.unwrap() {
-            return *record;
-        }
-    }
 }
 
 #[tokio::test]

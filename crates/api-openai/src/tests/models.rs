@@ -142,6 +142,33 @@ async fn an_embedder_of_this_process_answers_its_own_name_and_through_a_route() 
 }
 
 #[tokio::test]
+async fn a_model_that_does_something_else_is_named_as_what_it_is() {
+    let surface = Surface::open().await;
+    for (path, body, said) in [
+        (
+            "/v1/chat/completions",
+            hello(EMBEDDER),
+            format!("`{EMBEDDER}` is an embedding model and no chat model (name one of {LOCAL})"),
+        ),
+        ("/v1/chat/completions", hello(RERANKER), format!("`{RERANKER}` is a reranker and no chat model (name one of {LOCAL})")),
+        (
+            "/v1/embeddings",
+            json!({"model": LOCAL, "input": "x"}),
+            format!("`{LOCAL}` is a chat model and no embedding model (name one of {EMBEDDER})"),
+        ),
+        (
+            "/v1/rerank",
+            json!({"model": LOCAL, "query": "a", "documents": ["b"]}),
+            format!("`{LOCAL}` is a chat model and no reranker (name one of {RERANKER})"),
+        ),
+    ] {
+        let sent = surface.post(path, &body).await;
+        let error = &sent.json()["error"];
+        assert_eq!((sent.status, &error["code"], &error["message"]), (400, &json!("model-wrong-kind"), &json!(said)), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn passages_are_ordered_by_a_provider_and_by_a_model_of_this_process() {
     let server = upstream(Behaviour::default());
     let surface = routed("openai", &server).await;
@@ -215,6 +242,20 @@ async fn coheres_own_answer_stays_as_it_is() {
     let surface = routed("openai", &server).await;
     let sent = surface.post("/v2/rerank", &json!({"model": "chat", "query": "x", "documents": ["x"]})).await;
     assert_eq!((sent.status, sent.json()), (200, said), "{}", sent.text);
+}
+
+#[tokio::test]
+async fn an_order_under_two_names_is_handed_on_as_the_one_that_can_be_read() {
+    let (ours, other) = (json!([{"index": 1, "relevance_score": 0.5}]), json!([{"index": 0, "relevance_score": 0.25}]));
+    for (results, data, want) in [(&ours, &other, &ours), (&ours, &json!("above"), &ours), (&Value::Null, &ours, &ours)] {
+        let said = json!({"id": "c1", "results": results, "data": data}).to_string();
+        let server = upstream(Behaviour { body: Some(said.clone()), ..Behaviour::default() });
+        let surface = routed("openai", &server).await;
+        let sent = surface.post("/v2/rerank", &json!({"model": "chat", "query": "x", "documents": ["x", "y"]})).await;
+        assert_eq!((sent.status, &sent.json()["results"]), (200, want), "{said}: {}", sent.text);
+        let sent = surface.post("/v1/rerank", &json!({"model": "chat", "query": "x", "documents": ["x", "y"]})).await;
+        assert_eq!((sent.status, sent.text.as_str()), (200, said.as_str()), "as it came");
+    }
 }
 
 /// Whoever sorts by it would take it for an order of nothing.
@@ -339,6 +380,28 @@ async fn who_offers_tools_to_a_model_of_this_process_is_told_what_it_can() {
     let tools = json!({"tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]});
     let refused = surface.ask(&with(hello("mine"), &tools)).await;
     let error = refused.json()["error"].clone();
+    // Clients ask again at any status from 500 on.
+    assert_eq!((refused.status, &error["type"]), (400, &json!("invalid_request_error")), "{error}");
     assert_eq!(error["code"], json!("model-unsupported"), "{error}");
     assert!(error["message"].as_str().unwrap().contains("call no tools"), "{error}");
+}
+
+#[tokio::test]
+async fn a_schema_that_cannot_be_kept_to_is_the_clients_to_mend_and_names_its_parameter() {
+    let surface = Surface::open().await;
+    surface.apply(&[("route", "mine", json!({"targets": [{"provider": "local", "model": LOCAL}]}))]).await;
+    for (schema, code, said) in [
+        (json!({"type": "objekt"}), "openai-invalid-parameter", "did you mean `object`?"),
+        (json!({"not": {}}), "model-unsupported", "leave it out of the schema"),
+    ] {
+        let format = json!({"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}});
+        for (model, streamed) in [("mine", false), ("mine", true), (LOCAL, false), (LOCAL, true)] {
+            let refused = surface.ask(&with(with(hello(model), &format), &json!({"stream": streamed}))).await;
+            let error = refused.json()["error"].clone();
+            assert_eq!((refused.status, &error["type"]), (400, &json!("invalid_request_error")), "{model}: {error}");
+            assert_eq!((&error["param"], &error["code"]), (&json!("response_format"), &json!(code)), "{model}: {error}");
+            let message = error["message"].as_str().unwrap();
+            assert!(message.contains(said) && !message.contains("tools"), "{model}: {message}");
+        }
+    }
 }

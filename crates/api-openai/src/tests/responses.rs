@@ -1,5 +1,6 @@
 //! Responses: of routes, of providers, and of what answers here.
 
+use mainspring_llm::End;
 use mainspring_testservers::upstream::{Behaviour, Trouble};
 use serde_json::{Value, json};
 
@@ -101,6 +102,11 @@ async fn a_stream_that_fails_ends_with_a_failure_of_this_endpoint() {
             let message = if last == "error" { &data["message"] } else { &data["response"]["error"]["message"] };
             assert!(message.as_str().is_some_and(|message| !message.is_empty()), "{data}");
             assert!(!events.iter().any(|(name, _)| name == "response.completed"));
+            assert!(
+                matches!(sent.ended, Some(End::Broken(code)) if code.starts_with("upstream-")),
+                "{kind} {trouble:?}: {:?}",
+                sent.ended
+            );
         }
     }
 }

@@ -9,14 +9,15 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body_util::BodyExt;
 use mainspring_catalog::{Catalog, params};
 use mainspring_chains::Chains;
-use mainspring_gateway::{Clients, Gateway, Parts};
+use mainspring_gateway::{CallRecord, Clients, Gateway, Live, Parts};
 use mainspring_kernel::{
     Actor, AssetRef, Fault, FrozenClock, Labels, ModelScope, Role, Tasks, Timestamp,
     id::{PrincipalId, ProjectId},
 };
 use mainspring_llm::{
-    Budget, ChatModel, ChatRequest, ChatStream, Delta, Embedder, Embedding, FinishReason, Message, ModelFault, Models, Reranker,
-    RetrieveRequest, Retrieved, Retriever, Scored, SpanContext, TextTokenizer, Tokens, Usage,
+    Budget, ChatModel, ChatRequest, ChatStream, Delta, Embedder, Embedding, End, Ending, FinishReason, Message, ModelFault,
+    Models, Reranker, RetrieveRequest, Retriever, Scored, Searched, SpanContext, TextTokenizer, Tokens, Usage,
+    chat::ResponseFormat,
     embed::{EmbedAs, Embedded},
     trace::NoSink,
 };
@@ -25,6 +26,7 @@ use mainspring_registry::{Draft, Registry};
 use mainspring_telemetry::Metrics;
 use mainspring_web_kit::{Caller, RequestTag};
 use serde_json::{Value, json};
+use tokio::sync::broadcast::Receiver;
 use tower::ServiceExt;
 
 use crate::{OpenAi, router};
@@ -43,11 +45,23 @@ pub(super) struct Surface {
     _journal: tempfile::TempDir,
 }
 
+/// The next call that is settled.
+pub(super) async fn settled(live: &mut Receiver<Live>) -> CallRecord {
+    loop {
+        let told = tokio::time::timeout(Duration::from_secs(60), live.recv()).await.expect("a call is settled");
+        if let Live::Settled(record) = told.unwrap() {
+            return *record;
+        }
+    }
+}
+
 /// An answer as its client has it.
 pub(super) struct Sent {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) text: String,
+    /// As the log is told of a stream.
+    pub(super) ended: Option<End>,
 }
 
 impl Sent {
@@ -164,8 +178,10 @@ impl Surface {
         request.extensions_mut().insert(RequestTag("req_7".to_owned()));
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let ending = response.extensions().get::<Ending>().cloned();
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        Sent { status, headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
+        let ended = ending.and_then(|ending| ending.told());
+        Sent { status, headers, text: String::from_utf8(bytes.to_vec()).unwrap(), ended }
     }
 
     pub(super) async fn get(&self, path: &str, headers: &[(&'static str, &'static str)]) -> Sent {
@@ -207,6 +223,18 @@ impl ChatModel for Parrot {
         let last = request.messages.last().map(|message| message.content.clone()).unwrap_or_default();
         if last.len() > 1_000 {
             return Err(ModelFault::ContextExceeded { model: LOCAL.to_owned(), tokens: last.len(), window: 1_000 });
+        }
+        // As a model of the generators refuses it.
+        match &request.format {
+            ResponseFormat::JsonSchema(schema) if schema["type"] == "objekt" => {
+                let reason = "the schema at #: there is no type `objekt`: did you mean `object`?".to_owned();
+                return Err(ModelFault::InvalidParameter { parameter: "response_format", reason });
+            }
+            ResponseFormat::JsonSchema(schema) if schema["not"].is_object() => {
+                let (what, at) = ("`not`".to_owned(), "#".to_owned());
+                return Err(ModelFault::UnkeptSchema { model: LOCAL.to_owned(), what, at });
+            }
+            _ => {}
         }
         let usage = Usage { input_tokens: 3, output_tokens: 2, cached_tokens: 1 };
         let deltas = [
@@ -286,7 +314,7 @@ impl Retriever for NoDocuments {
         _: RetrieveRequest,
         _: &SpanContext,
         _: Budget,
-    ) -> Result<Retrieved, Box<dyn Fault>> {
+    ) -> Result<Searched, Box<dyn Fault>> {
         panic!("no test has an app that retrieves")
     }
 }

@@ -1,5 +1,6 @@
 //! From a client's chat to its answer, through everything between.
 
+use mainspring_llm::End;
 use mainspring_testservers::upstream::{Behaviour, Script, Trouble, Upstream, Used, When};
 use serde_json::{Value, json};
 
@@ -62,13 +63,46 @@ async fn to_a_provider_of_this_dialect_all_goes_as_it_came() {
     assert_eq!(sent.header("content-type"), Some("application/json"));
     assert_eq!((sent.header("x-mainspring-provider"), sent.header("x-mainspring-model")), (Some("main"), Some("big")));
     assert_eq!((sent.header("x-mainspring-attempts"), sent.header("x-mainspring-cache")), (Some("1"), Some("off")));
-    assert!(sent.header("x-mainspring-cost").is_some() && sent.header("x-mainspring-trace-id").is_some_and(|id| id.len() == 32));
+    assert!(sent.header("x-mainspring-trace-id").is_some_and(|id| id.len() == 32));
+    assert_eq!((sent.header("x-mainspring-cost"), sent.header("x-mainspring-price")), (None, Some("unknown")));
     assert_eq!((sent.header("x-mainspring-usage"), sent.header("x-mainspring-lost")), (Some("reported"), None));
     let seen = server.seen();
     assert_eq!((seen.len(), seen[0].path.as_str()), (1, "/v1/chat/completions"));
     assert_eq!(String::from_utf8_lossy(&seen[0].body), body.replace("\"chat\"", "\"big\""));
     assert_eq!((seen[0].header("openai-beta"), seen[0].header("x-stainless-lang")), (Some("assistants=v2"), None));
     assert!(!format!("{:?}", seen[0].headers).contains("msk_secret"), "{:?}", seen[0].headers);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_none_names_its_trace_and_who_was_asked() {
+    let server = upstream(Behaviour::status(503));
+    let surface = routed("openai", &server).await;
+    surface
+        .apply(&[
+            (
+                "prompt",
+                "plain",
+                json!({"parameters": {"question": {}}, "messages": [{"role": "user", "content": "{{ question }}"}]}),
+            ),
+            ("chain", "through", json!({"steps": [{"prompt": {"use": "plain"}}, {"model": {"name": "chat"}}]})),
+            ("app", "through", json!({"chain": "through"})),
+        ])
+        .await;
+    for body in [hello("chat"), streamed(hello("chat")), hello("through"), streamed(hello("through"))] {
+        let sent = surface.ask(&body).await;
+        assert_eq!(sent.status, 503, "{body}: {}", sent.text);
+        assert!(sent.header("x-mainspring-trace-id").is_some_and(|id| id.len() == 32), "{body}: {:?}", sent.headers);
+        assert_eq!(
+            (sent.header("x-mainspring-provider"), sent.header("x-mainspring-attempts")),
+            (Some("main"), Some("1")),
+            "{body}"
+        );
+    }
+    // A model of this process refuses what is too long for it.
+    let long = json!({"model": "plain", "messages": [{"role": "user", "content": "long ".repeat(400)}]});
+    let sent = surface.ask(&long).await;
+    assert_eq!(sent.status, 400, "{}", sent.text);
+    assert!(sent.header("x-mainspring-trace-id").is_some_and(|id| id.len() == 32), "{:?}", sent.headers);
 }
 
 #[tokio::test]
@@ -89,6 +123,20 @@ async fn a_stream_comes_back_as_it_was_sent_and_says_what_it_used_only_when_aske
         let usage = &last["usage"];
         let numbers = [&usage["prompt_tokens"], &usage["completion_tokens"], &usage["prompt_tokens_details"]["cached_tokens"]];
         assert_eq!(numbers, [&json!(100), &json!(7), &json!(60)], "{kind}: {last}");
+    }
+}
+
+#[tokio::test]
+async fn a_field_that_nobody_knows_refuses_no_call_and_is_named() {
+    for kind in ["anthropic", "gemini"] {
+        let server = upstream(Behaviour::saying("Hi there."));
+        let surface = routed(kind, &server).await;
+        let text = json!([{"type": "text", "text": "Hello.", "novel": 1}]);
+        let body = json!({"model": "chat", "messages": [{"role": "user", "content": text, "größe": 1}]});
+        let sent = surface.ask(&body).await;
+        assert_eq!((sent.status, content(&sent)), (200, json!("Hi there.")), "{kind}: {}", sent.text);
+        let named = Some("messages[0].gr\\u{f6}\\u{df}e, messages[0].content[0].novel");
+        assert_eq!(sent.header("x-mainspring-lost"), named, "{kind}");
     }
 }
 
@@ -218,6 +266,11 @@ async fn a_stream_that_fails_says_so_in_its_last_event() {
                 sent.text
             );
             assert!(!data.contains(&"[DONE]".to_owned()), "{kind} {trouble:?}");
+            assert!(
+                matches!(sent.ended, Some(End::Broken(code)) if code.starts_with("upstream-")),
+                "{kind} {trouble:?}: {:?}",
+                sent.ended
+            );
         }
     }
 }
@@ -285,7 +338,7 @@ async fn a_body_that_cannot_be_read_is_refused_before_anyone_is_asked() {
     let surface = routed("anthropic", &server).await;
     for (body, code, param) in [
         ("{", "body-not-json", Value::Null),
-        (r#"{"model":"chat","model":"chat","messages":[]}"#, "body-invalid", Value::Null),
+        (r#"{"model":"chat","model":"chat","messages":[]}"#, "body-duplicate-field", Value::Null),
         (
             r#"{"model":"chat","messages":[{"role":"robot","content":"x"}]}"#,
             "openai-invalid-parameter",

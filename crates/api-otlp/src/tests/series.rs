@@ -1,5 +1,7 @@
 //! Metrics.
 
+use std::collections::HashSet;
+
 use mainspring_kernel::Timestamp;
 use mainspring_observability::{MetricPoint, PointKind, Temporality};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -83,6 +85,26 @@ fn a_point_that_comes_again_is_the_same_and_its_series_goes_on() {
     assert_eq!(later.series, first.series);
     assert_ne!(later.point, first.point);
     assert_ne!(other.series, first.series);
+}
+
+#[test]
+fn points_of_one_moment_that_count_in_other_ways_are_others() {
+    let sum = |temporality: u8, monotonic: bool| {
+        let points = [at(json!({"asInt": "3"}))];
+        json!({"name": "load", "sum": {"aggregationTemporality": temporality, "isMonotonic": monotonic, "dataPoints": points}})
+    };
+    let histogram = |temporality: u8| {
+        let points = [at(json!({"count": "3", "bucketCounts": ["3"]}))];
+        json!({"name": "load", "histogram": {"aggregationTemporality": temporality, "dataPoints": points}})
+    };
+    let mut all: Vec<Value> = (0..3).flat_map(|temporality| [sum(temporality, true), sum(temporality, false)]).collect();
+    all.extend((0..3).map(histogram));
+    all.push(json!({"name": "load", "gauge": {"dataPoints": [at(json!({"asInt": "3"}))]}}));
+    let points = read(&json!(all)).points;
+    let (series, names): (HashSet<&str>, HashSet<&str>) =
+        points.iter().map(|point| (point.series.as_str(), point.point.as_str())).unzip();
+    // Of a series it is each kind that has one.
+    assert_eq!((points.len(), names.len(), series.len()), (10, 10, 3));
 }
 
 #[test]

@@ -51,7 +51,10 @@ impl Drive<'_> {
             while self.has_room() {
                 let Some(asked) = self.next_line(Some(Instant::now())).await? else { break };
                 match self.may_ask(asked.number).await {
-                    Ok(true) => self.hands.ask(self.open, (self.batch.project, self.batch.endpoint), actor.clone(), asked),
+                    Ok(true) => {
+                        let of = (self.batch.id, self.batch.endpoint);
+                        self.hands.ask(self.open, (self.batch.project, of), actor.clone(), asked);
+                    }
                     refused => {
                         self.put_back(asked);
                         self.next_look = Instant::now();

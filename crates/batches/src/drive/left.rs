@@ -86,7 +86,8 @@ impl Drive<'_> {
     pub(super) async fn write_rest(&self) -> Result<bool, BatchFault> {
         let later = |(due, asked): &(Due, Asked)| Later { at: asked.at, tries: asked.tries, due: due.at };
         let begun = self.left.is_some().then(|| self.begun(0));
-        let rest = Rest { at: self.position(), again: self.again.iter().map(later).collect(), begun };
+        let why = if self.again.is_empty() { String::new() } else { self.why.clone() };
+        let rest = Rest { at: self.position(), again: self.again.iter().map(later).collect(), why, begun };
         let known = (self.mark.as_ref(), &*self.hands.me);
         self.hands.batches.write_rest(Step::Rest, self.batch.id, known, &rest).await
     }
@@ -110,14 +111,14 @@ impl Drive<'_> {
         self.exhausted && self.again.is_empty() && self.behind.is_none() && none_left
     }
 
-    /// When there is something to do again.
-    pub(super) fn next_due(&mut self) -> Option<Due> {
+    /// When there is something to do again, and why not before.
+    pub(super) fn next_due(&self) -> Option<(Due, &str)> {
         let again = self.again.iter().map(|(due, _)| *due).min();
         let left = self.left.as_ref().filter(|left| left.from.is_some()).map(|left| left.due);
-        if left.is_some_and(|left| again.is_none_or(|again| left < again)) {
-            "another process may still be asking its other lines".clone_into(&mut self.why);
+        match left.filter(|left| again.is_none_or(|again| *left < again)) {
+            Some(left) => Some((left, "another process may still be asking its other lines")),
+            None => again.map(|again| (again, self.why.as_str())),
         }
-        again.into_iter().chain(left).min()
     }
 
     /// Whether the time of lines that were left alone is over.

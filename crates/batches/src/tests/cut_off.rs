@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use mainspring_catalog::Catalog;
-use mainspring_kernel::{Clock as _, Stop};
+use mainspring_kernel::{Clock as _, Stop, id::BatchId};
 use mainspring_testservers::on_every_engine;
 
 use super::{
@@ -143,7 +143,7 @@ async fn a_batch_whose_window_closes_meanwhile_ends_in_time(catalog: Catalog) {
 async fn a_line_that_gets_its_place_too_late_is_not_asked(catalog: Catalog) {
     let room = Room::over(catalog).await;
     let (hands, mut open) = (room.runner.hands(), Open::default());
-    let whose = (room.actor.project, Endpoint::Chat);
+    let whose = (room.actor.project, (BatchId::from_raw(9), Endpoint::Chat));
     let asked = reading::read(1, &Bytes::from(line(1)), Endpoint::Chat).unwrap();
     hands.ask(&mut open, whose, room.actor.clone(), asked);
     let (asked, reply) = open.under_way.join_next().await.unwrap().unwrap();

@@ -14,6 +14,7 @@ on_every_engine!(Catalog: [
     batches_that_wait_keep_nobody_from_going_on,
     what_a_batch_that_rested_knew_it_knows_again,
     how_often_a_line_was_asked_outlives_a_rest,
+    a_batch_that_comes_back_knows_for_what_it_still_waits,
     a_window_that_closes_while_a_batch_rests_is_noticed_then,
     a_job_that_is_cancelled_while_it_rests_cancels_its_batch,
     batches_take_turns_and_ask_no_line_twice,
@@ -111,6 +112,27 @@ async fn how_often_a_line_was_asked_outlives_a_rest(catalog: Catalog) {
     assert_eq!((rests, ended.counts.completed, ended.counts.failed), (10, 2, 1));
     let asked = room.answers.asked();
     assert_eq!([1, 2, 3].map(|line| asked.iter().filter(|n| **n == line).count()), [1, 11, 1]);
+}
+
+async fn a_batch_that_comes_back_knows_for_what_it_still_waits(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let later = |seconds| LineReply { again: Some(Again::Busy(Some(Duration::from_secs(seconds)))), ..bad(503) };
+    room.answers.say(move |body, times| match (body["n"].as_u64(), times) {
+        (Some(1), 1) => later(30),
+        (Some(2), 1) => later(100),
+        _ => fine(body),
+    });
+    let batch = room.batch_of(&lines(3)).await;
+    room.work().await;
+    room.clock.advance(Duration::from_secs(30));
+    // Another process, and nobody of whom it asks a line says anything of the second.
+    assert!(room.another().worker("elsewhere").run_one(&mainspring_kernel::Stop::never()).await.unwrap());
+    let resting = room.get(batch.id).await;
+    assert_eq!((resting.status, resting.counts.completed), (Status::InProgress, 2));
+    let waits = room.batches.waiting(&room.actor, &resting).await.unwrap().unwrap();
+    assert_eq!(waits.until, mainspring_kernel::Clock::now(&room.clock).plus(Duration::from_secs(70)));
+    assert_eq!(waits.why, "no", "as it was told before it rested");
+    assert_eq!(room.work_to_the_end(batch.id).await.counts.completed, 3);
 }
 
 async fn a_window_that_closes_while_a_batch_rests_is_noticed_then(catalog: Catalog) {

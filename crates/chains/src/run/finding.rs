@@ -1,7 +1,7 @@
 //! From a question to the passages an answer is made from.
 
 use mainspring_kernel::Actor;
-use mainspring_llm::{Budget, Passage, RetrieveRequest, Retrieved, SpanContext, trace::OpenSpan};
+use mainspring_llm::{Budget, Passage, RetrieveRequest, Retrieved, Searched, SpanContext, Unread, trace::OpenSpan};
 
 use super::{Chains, Run};
 use crate::{fault::ChainFault, following, resolve::Plan};
@@ -37,15 +37,17 @@ impl Chains {
         (asked, query): (&str, &str),
         (root, budget): (&mut OpenSpan, Budget),
     ) -> Result<(), ChainFault> {
-        let mut found = self.retrieve(actor, &run.plan, query, root.context(), budget).await?;
+        let (mut found, unread) = self.retrieve(actor, &run.plan, query, root.context(), budget).await?;
         if query != asked && !speak_of(asked, &found) {
             found.iter_mut().for_each(|retrieved| retrieved.passages.clear());
         }
         run.take_up(found);
+        run.unread = unread;
         run.note(root);
         if run.abstains() { Ok(()) } else { run.prepare((asked, query), root.context(), budget).await }
     }
 
+    /// What every step finds, and which of their knowledges were not read to the end.
     async fn retrieve(
         &self,
         actor: &Actor,
@@ -53,8 +55,8 @@ impl Chains {
         query: &str,
         trace: &SpanContext,
         budget: Budget,
-    ) -> Result<Vec<Retrieved>, ChainFault> {
-        let mut found = Vec::with_capacity(plan.retrieves.len());
+    ) -> Result<(Vec<Retrieved>, Vec<Unread>), ChainFault> {
+        let (mut found, mut unread) = (Vec::with_capacity(plan.retrieves.len()), Vec::<Unread>::new());
         for (step, at) in &plan.retrieves {
             let request = RetrieveRequest {
                 query: query.to_owned(),
@@ -66,18 +68,30 @@ impl Chains {
                 token_budget: step.token_budget,
                 at: at.clone(),
             };
-            let retrieved =
+            let searched =
                 self.retriever.retrieve(actor, &step.knowledge, request, trace, budget).await.map_err(ChainFault::Retrieve)?;
-            found.push(retrieved);
+            let left = match searched {
+                Searched::Read(mut retrieved) => {
+                    let left = retrieved.unread.take();
+                    found.push(*retrieved);
+                    left
+                }
+                Searched::Unread(left) => Some(left),
+            };
+            // Several steps may read the same.
+            let is_new = |left: &Unread| unread.iter().all(|known| known.knowledge != left.knowledge);
+            if let Some(left) = left.filter(is_new) {
+                unread.push(left);
+            }
         }
-        Ok(found)
+        Ok((found, unread))
     }
 }
 
 fn speak_of(asked: &str, found: &[Retrieved]) -> bool {
     fn texts(passage: &Passage) -> impl Iterator<Item = &str> {
         let headings = passage.heading_path.iter().map(String::as_str);
-        headings.chain([passage.title.as_str(), passage.text.as_str()])
+        headings.chain([passage.title.as_str(), passage.text.as_str()]).chain(passage.table_head.as_deref())
     }
     following::speaks_of(asked, found.iter().flat_map(|retrieved| &retrieved.passages).flat_map(texts))
 }

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use mainspring_kernel::{Actor, AssetKind, AssetRef, Fault};
 use mainspring_llm::{
-    Budget, ChatModel, ChatRequest, ChatStream, Delta, FinishReason, Message, ModelFault, ModelUsed, Models, RetrieveRequest,
-    Retrieved, Retriever, SearchMode, SpanContext, TablePin, Usage, chat::Speaker,
+    Budget, ChatModel, ChatRequest, ChatStream, Delta, FinishReason, Message, ModelFault, ModelUsed, Models, Passage,
+    RetrieveRequest, Retrieved, Retriever, SearchMode, Searched, SpanContext, TablePin, Usage, chat::Speaker,
 };
 use mainspring_registry::{KindDescriptor, ParsedSpec};
 use serde_json::{Value, json};
@@ -19,14 +19,14 @@ use super::{
     passage,
     project::{Project, draft},
 };
-use crate::{Alternative, Chains, Question};
+use crate::{Alternative, Chains, Question, citations::check};
 
-const MODEL: &str = "echo";
+pub(super) const MODEL: &str = "echo";
 
 /// Says what it was asked. A word is a token.
 #[derive(Debug)]
-struct Echo {
-    window: Option<usize>,
+pub(super) struct Echo {
+    pub(super) window: Option<usize>,
 }
 
 fn joined(messages: &[Message]) -> String {
@@ -58,7 +58,8 @@ impl ChatModel for Echo {
     }
 }
 
-/// Finds the texts that hold two words of the query, in the knowledge that is asked.
+/// Finds the texts that hold two words of the query, in the knowledge that is asked. What stands before a tab is the head
+/// of the table that the text goes on with.
 #[derive(Debug)]
 struct Shelves {
     texts: Vec<(&'static str, &'static str)>,
@@ -74,14 +75,14 @@ impl Retriever for Shelves {
         request: RetrieveRequest,
         _: &SpanContext,
         _: Budget,
-    ) -> Result<Retrieved, Box<dyn Fault>> {
+    ) -> Result<Searched, Box<dyn Fault>> {
         self.asked.lock().unwrap().push(request.query.clone());
         let query = request.query.to_lowercase();
         let words: Vec<&str> = query.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 3).collect();
         let holds = |text: &str| words.iter().filter(|word| text.to_lowercase().contains(**word)).count() >= 2;
         let here = self.texts.iter().filter(|(shelf, text)| *shelf == knowledge.name.as_str() && holds(text));
-        Ok(Retrieved {
-            passages: here.map(|(_, text)| passage(text)).collect(),
+        Ok(Searched::Read(Box::new(Retrieved {
+            passages: here.map(|(_, text)| shelved(text)).collect(),
             mode: SearchMode::Hybrid,
             reranked: false,
             pin: TablePin { table: "t".parse().unwrap(), version: 1, transaction: "x".into() },
@@ -91,7 +92,15 @@ impl Retriever for Shelves {
             models: vec![ModelUsed { name: "words".into(), identity: "sha256:ab".into() }],
             timings: Vec::new(),
             best_similarity: None,
-        })
+            unread: None,
+        })))
+    }
+}
+
+fn shelved(text: &str) -> Passage {
+    match text.split_once('\t') {
+        Some((head, rows)) => Passage { table_head: Some(head.to_owned()), ..passage(rows) },
+        None => Passage { heading_path: vec!["Backups".into(), "SQLite".into()], page: Some(7), ..passage(text) },
     }
 }
 
@@ -152,7 +161,7 @@ fn prompt(parameters: &Value, content: &str) -> Value {
     json!({"parameters": parameters, "messages": [{"role": "user", "content": content}]})
 }
 
-fn plain() -> Value {
+pub(super) fn plain() -> Value {
     prompt(
         &json!({"question": {}, "sources": {"type": "array"}}),
         "{% for source in sources %}[{{ source.number }}] {{ source.text }}\n{% endfor %}{{ question }}",
@@ -204,6 +213,31 @@ async fn a_prompt_may_place_what_was_said_itself() {
     let answer = room.ask(&[FIRST, "It is a copy.", "And on PostgreSQL?"]).await;
     assert_eq!(answer.text, format!("user: (user) {FIRST} (assistant) It is a copy. | And on PostgreSQL?"));
     assert_eq!(room.ask(&[FIRST]).await.text, format!("user: | {FIRST}"));
+}
+
+#[tokio::test]
+async fn a_row_of_a_table_is_given_under_the_names_of_its_columns() {
+    let (head, row) = ("| Article | Gross price |", "| Widget222 | 341.20 |");
+    let room = Room::open(&[("notes", "| Article | Gross price |\t| Widget222 | 341.20 |")], None, plain()).await;
+    let answer = room.ask(&["Which gross price has the article Widget222?"]).await;
+    assert!(answer.text.contains(&format!("[1] {head}\n{row}\n")), "{}", answer.text);
+    let source = &answer.outcome.sources[0];
+    assert_eq!((source.text.as_str(), source.table_head.as_deref()), (row, Some(head)));
+    assert_eq!(usize::try_from(source.end - source.start).unwrap(), row.len(), "offsets are those of the row");
+    let checked = check("The gross price of the article Widget222 is 341.20.", &[shelved(&format!("{head}\t{row}"))]);
+    assert!(checked.unsupported.is_empty() && checked.citations.len() == 1, "{checked:?}");
+    assert!(!check("The gross price of the article Widget222 is 341.20.", &[passage(row)]).unsupported.is_empty());
+}
+
+/// Those that the guide to a first app names.
+#[tokio::test]
+async fn a_prompt_may_name_every_field_of_a_source() {
+    let parameters = json!({"question": {}, "sources": {"type": "array"}});
+    let content = "{% for source in sources %}{{ source.number }}|{{ source.title }}|{{ source.heading }}|{{ source.page }}|{{ source.uri }}|{{ source.text }}{% endfor %} {{ question }}";
+    let room = Room::open(&[("notes", "A backup of SQLite is a copy.")], None, prompt(&parameters, content)).await;
+    let answer = room.ask(&[FIRST]).await;
+    let expected = format!("user: 1|Title|Backups > SQLite|7|file:///x.md|A backup of SQLite is a copy. {FIRST}");
+    assert_eq!(answer.text, expected);
 }
 
 #[tokio::test]

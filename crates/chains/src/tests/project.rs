@@ -8,7 +8,7 @@ use mainspring_kernel::{
     Actor, AssetRef, Fault, FrozenClock, Labels, ModelScope, Role, Timestamp,
     id::{PrincipalId, ProjectId},
 };
-use mainspring_llm::{Budget, EventSink, RetrieveRequest, Retrieved, Retriever, Span, SpanContext};
+use mainspring_llm::{Budget, EventSink, RetrieveRequest, Retriever, Searched, Span, SpanContext};
 use mainspring_registry::{Draft, KindDescriptor, Registry};
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ impl Retriever for NoDocuments {
         _: RetrieveRequest,
         _: &SpanContext,
         _: Budget,
-    ) -> Result<Retrieved, Box<dyn Fault>> {
+    ) -> Result<Searched, Box<dyn Fault>> {
         panic!("nobody asks for documents here")
     }
 }

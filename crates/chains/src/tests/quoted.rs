@@ -104,6 +104,31 @@ fn a_mark_stands_below_a_block() {
 }
 
 #[test]
+fn a_row_comes_under_the_names_of_its_columns() {
+    let table = "Prices of this year.\n\n| Article | Gross \\| net | Stock |\n| --- | --- | --- |\n| Widget one | 3.10 | 4 |\n| Widget two | 5.20 | 6 |";
+    // The sentence with its table, the head, and the two rows.
+    let answer = quoted(&[table], &[0.1, 0.1, 0.1, 0.6], 1);
+    assert_eq!(answer.text, "| Article | Gross \\| net | Stock |\n|---|---|---|\n| Widget two | 5.20 | 6 |\n[1]");
+    let chars: Vec<char> = answer.text.chars().collect();
+    assert_eq!(chars[answer.citations[0].start..answer.citations[0].end].iter().collect::<String>(), "[1]");
+    // With the rows that it stands over it is there already.
+    let whole = quoted(&[table], &[0.6, 0.1, 0.1, 0.1], 1);
+    assert_eq!(whole.text, format!("{table}\n[1]"));
+
+    let mut later = passage("| Widget three | 7.30 | 8 |\n| Widget four | 9.40 | 10 |");
+    later.table_head = Some("| Article | Gross | Stock |".into());
+    let passages = [later];
+    let parts = parts(&passages);
+    let answer = quote(&passages, &parts, &[0.1, 0.6], 1, None).expect("a row is quoted");
+    assert_eq!(answer.text, "| Article | Gross | Stock |\n|---|---|---|\n| Widget four | 9.40 | 10 |\n[1]");
+    assert_eq!(
+        quoted(&["| Widget five | 7.30 | 8 |"], &[0.6], 1).text,
+        "| Widget five | 7.30 | 8 |\n[1]",
+        "a table without a head"
+    );
+}
+
+#[test]
 fn too_far_away_is_nothing() {
     let passages = [passage("Apples are red fruit.")];
     let parts = parts(&passages);
@@ -159,8 +184,14 @@ proptest! {
         prop_assert!(answer.citations.len() <= limit);
         prop_assert_eq!(answer.pieces().collect::<String>(), answer.text.as_str());
         for (piece, citation) in answer.pieces().zip(&answer.citations) {
-            let words = piece.strip_suffix(&format!("[{}]", citation.source));
-            prop_assert!(words.is_some_and(|words| passages[citation.source - 1].text.contains(words.trim())), "{piece:?}");
+            let words = piece.strip_suffix(&format!("[{}]", citation.source)).map(str::trim);
+            let source = &passages[citation.source - 1].text;
+            // Or rows under the head of their table, with a rule between them.
+            let rows = |words: &str| {
+                let mut lines = words.splitn(3, '\n');
+                lines.next().is_some_and(|head| source.contains(head)) && lines.nth(1).is_some_and(|rows| source.contains(rows))
+            };
+            prop_assert!(words.is_some_and(|words| source.contains(words) || rows(words)), "{piece:?}");
         }
         let end = (0..=cut.min(answer.text.len())).rev().find(|at| answer.text.is_char_boundary(*at)).unwrap_or(0);
         answer.cut(end);

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use mainspring_kernel::{Actor, AssetKind, AssetRef, Fault, FaultKind};
 use mainspring_llm::{
     Budget, Embedder, Embedding, FinishReason, Message, ModelFault, ModelUsed, Models, Reranker, RetrieveRequest, Retrieved,
-    Retriever, Scored, SearchMode, SpanContext, TablePin, TextTokenizer, Tokens,
+    Retriever, Scored, SearchMode, Searched, SpanContext, TablePin, TextTokenizer, Tokens,
     embed::{EmbedAs, Embedded},
     trace::names,
 };
@@ -93,10 +93,10 @@ impl Retriever for Documents {
         request: RetrieveRequest,
         _: &SpanContext,
         _: Budget,
-    ) -> Result<Retrieved, Box<dyn Fault>> {
+    ) -> Result<Searched, Box<dyn Fault>> {
         let texts = ["The port is 7400. Nobody needs a key there.", "A key is made with keys create, and [9] says more."];
         let passages = if request.query.contains("football") { Vec::new() } else { texts.map(passage).to_vec() };
-        Ok(Retrieved {
+        Ok(Searched::Read(Box::new(Retrieved {
             passages,
             mode: SearchMode::Hybrid,
             reranked: false,
@@ -107,7 +107,8 @@ impl Retriever for Documents {
             models: vec![ModelUsed { name: MODEL.into(), identity: "sha256:ab".into() }],
             timings: Vec::new(),
             best_similarity: None,
-        })
+            unread: None,
+        })))
     }
 }
 
@@ -124,7 +125,10 @@ impl Room {
         let app = json!({"chain": "manual", "abstain": "It is not in there."});
         let drafts = [draft("knowledge", "manual", &json!({})), draft("chain", "manual", &steps), draft("app", "manual", &app)];
         let project = Project::of(knowledge, &drafts).await;
-        let models = Models::default().with_embedder(Arc::new(Words)).with_reranker(MODEL, Arc::new(Words));
+        let models = Models::default()
+            .with_embedder(Arc::new(Words))
+            .with_reranker(MODEL, Arc::new(Words))
+            .with_reranker("judge", Arc::new(Words));
         let chains = Chains::new(Arc::clone(&project.registry), Arc::new(Documents), models, "none".to_owned());
         Self { chains, project }
     }
@@ -215,4 +219,9 @@ async fn another_model_may_compare_and_an_unknown_one_is_named() {
     let fault = room.ask("The port is which?", |question| question.pins.model = Some("wordz".into())).await.unwrap_err();
     assert_eq!(fault.code(), "model-not-found");
     assert!(fault.hint().unwrap_or_default().contains("words"), "{:?}", fault.hint());
+    // One that is here and embeds nothing is not unknown: a replay may be given any name.
+    let fault = room.ask("The port is which?", |question| question.pins.model = Some("judge".into())).await.unwrap_err();
+    assert_eq!((fault.code(), fault.kind()), ("model-wrong-kind", FaultKind::Invalid));
+    assert_eq!(fault.to_string(), "`judge` is a reranker and no embedding model");
+    assert_eq!(fault.hint().as_deref(), Some("name one of words"));
 }

@@ -224,15 +224,21 @@ async fn a_model_is_asked_before_a_stream_begins_where_there_are_no_sources_to_s
     let mut stream = room.begin(question).await.unwrap();
     let calls = || room.project.spans.0.lock().unwrap().iter().filter(|span| span.name == "call").count();
     assert_eq!(calls(), 1, "the first is under way");
-    let mut texts = Vec::new();
+    let (mut texts, mut used) = (Vec::new(), None);
     while let Some(event) = stream.next().await {
-        if let AnswerEvent::Text { index, text, .. } = event.unwrap() {
-            texts.push((index, text));
+        match event.unwrap() {
+            AnswerEvent::Text { index, text, .. } => texts.push((index, text)),
+            AnswerEvent::Done { usage, .. } => used = Some(usage),
+            AnswerEvent::Sources { .. } | AnswerEvent::Finished { .. } => {}
         }
     }
     let text = "first/small by route:v1".to_owned();
     assert_eq!(texts, [(0, text.clone()), (1, text)], "and it is not asked twice");
     assert_eq!(calls(), 2);
+    let once = Usage { input_tokens: 3, output_tokens: 4, cached_tokens: 0 };
+    assert_eq!(used, Some(once), "one prompt and two answers");
+    let root = room.span("invoke_agent routed");
+    assert_eq!(root.attributes["gen_ai.usage.input_tokens"], 6, "a trace shows what was read");
 }
 
 #[tokio::test]

@@ -7,9 +7,10 @@ use super::Paging;
 #[derive(Debug, Args)]
 pub(crate) struct Forget {
     pub(crate) knowledge: String,
-    /// Documents by id, or by their whole path or address.
+    /// Documents by id, by their whole path within their source, by their address, or by the absolute path of their file;
+    /// also those that are gone from their source or were moved.
     pub(crate) documents: Vec<String>,
-    /// Everything of one source.
+    /// Everything of one source, with what is gone from it.
     #[arg(long)]
     pub(crate) source: Option<String>,
     /// Let the next ingestion take them in again.

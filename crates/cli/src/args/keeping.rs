@@ -49,7 +49,8 @@ pub(crate) struct Erase {
     /// This trace.
     #[arg(long)]
     pub(crate) trace: Option<String>,
-    /// A document, as `knowledge/id`: it is forgotten, and traces that used it lose what was written and read.
+    /// A document, as `knowledge/id` or `knowledge/name`: it is forgotten, also when it is gone from its source, and traces that
+    /// used it lose what was written and read.
     #[arg(long, value_name = "KNOWLEDGE/ID")]
     pub(crate) document: Option<String>,
     /// Wait until it is done.

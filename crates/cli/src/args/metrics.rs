@@ -55,7 +55,14 @@ pub(crate) struct ShowMetric {
     /// `gauge`, `sum`, `histogram`, `exponential_histogram` or `summary`, where several are sent under the name.
     #[arg(long)]
     pub(crate) kind: Option<String>,
-    /// In this unit, where several are sent under the name.
+    /// In this unit, where several are sent under the name; `""` is none.
     #[arg(long)]
     pub(crate) unit: Option<String>,
+    /// Of sums: those that never fall (`true`), or the others.
+    #[arg(long, value_name = "BOOL")]
+    pub(crate) monotonic: Option<bool>,
+    /// Points that count since their program began (`cumulative`), since the one before (`delta`), or do not say it
+    /// (`unspecified`), where several are sent under the name.
+    #[arg(long)]
+    pub(crate) temporality: Option<String>,
 }

@@ -41,6 +41,12 @@ pub(crate) enum UsageCommand {
         /// Every call where it went, at the prices of this table of the project: `default`, `default@v3`.
         #[arg(long, value_name = "NAME")]
         prices: Option<String>,
+        /// As for `usage`: `target`, `model`, `project`, `key`, `user`, `day` and so on.
+        #[arg(long, default_value = "target")]
+        by: String,
+        /// Calls of all projects together, at the prices of the project `default`. This takes an admin of it.
+        #[arg(long)]
+        all_projects: bool,
         #[command(flatten)]
         stretch: Stretch,
         #[command(flatten)]
@@ -101,6 +107,9 @@ pub(crate) struct Calls {
     /// `ok`, `failed`, `cancelled` or `interrupted`.
     #[arg(long)]
     pub(crate) status: Option<String>,
+    /// Only lines of this batch.
+    #[arg(long, value_name = "ID")]
+    pub(crate) batch: Option<String>,
     #[command(flatten)]
     pub(crate) stretch: Stretch,
     #[command(flatten)]

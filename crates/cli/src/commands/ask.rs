@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use mainspring_client::ClientFault;
+use mainspring_wire as wire;
 use serde_json::{Value, json};
 
-use super::Session;
+use super::{Session, unread::still_unread};
 use crate::{
     args::Ask,
     output::{self, data, line, printable, say},
@@ -73,6 +74,10 @@ fn show_sources(session: &Session, outcome: &Value) {
         let place = if headings.is_empty() { title.to_owned() } else { format!("{title} > {}", headings.join(" > ")) };
         say(&printable(&format!("  {mark} [{}] {place}{page}", source["number"])));
         say(&printable(&format!("        {}", source["uri"].as_str().unwrap_or_default())));
+    }
+    let unread = serde_json::from_value::<Vec<wire::Unread>>(outcome["unread"].clone());
+    for unread in unread.unwrap_or_default() {
+        say(&printable(&format!("  ⚠ {}", still_unread(&unread))));
     }
     for unsupported in outcome["unsupported"].as_array().into_iter().flatten() {
         say(&printable(&format!("  ⚠ no source carries: {}", unsupported["text"].as_str().unwrap_or_default())));

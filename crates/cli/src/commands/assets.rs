@@ -11,13 +11,13 @@ use super::{Session, segment};
 use crate::{
     args::{Alias, Apply},
     output::{self, dash, line, say, table},
-    specs,
+    specs::{self, Spec},
 };
 
 /// Shows the plan, then applies it as it was shown, or not at all.
 pub(crate) async fn apply(session: &Session, apply: &Apply) -> anyhow::Result<ExitCode> {
-    let manifests = specs::read(&apply.path)?;
-    let request = wire::ApplyRequest { manifests, dry_run: true, message: apply.message.clone(), expected: None };
+    let message = apply.message.clone();
+    let request = wire::ApplyRequest { dry_run: true, message, ..asked(specs::read(&apply.path)?) };
     let plan: wire::ApplyReply = session.client.post("/api/v1/apply", &request).await?;
     if apply.dry_run {
         show_plan(session, &plan);
@@ -44,9 +44,15 @@ pub(crate) async fn apply(session: &Session, apply: &Apply) -> anyhow::Result<Ex
 }
 
 /// Applies without showing a plan first.
-pub(crate) async fn send(session: &Session, manifests: Vec<Value>, message: &str) -> anyhow::Result<wire::ApplyReply> {
-    let request = wire::ApplyRequest { manifests, dry_run: false, message: Some(message.to_owned()), expected: None };
+pub(crate) async fn send(session: &Session, specs: Vec<Spec>, message: &str) -> anyhow::Result<wire::ApplyReply> {
+    let request = wire::ApplyRequest { message: Some(message.to_owned()), ..asked(specs) };
     Ok(session.client.post("/api/v1/apply", &request).await?)
+}
+
+/// With the file of each, so that errors name it.
+fn asked(specs: Vec<Spec>) -> wire::ApplyRequest {
+    let (origins, manifests): (Vec<_>, Vec<_>) = specs.into_iter().map(|Spec { origin, manifest }| (origin, manifest)).unzip();
+    wire::ApplyRequest { manifests, origins, ..wire::ApplyRequest::default() }
 }
 
 pub(crate) fn show_plan(session: &Session, reply: &wire::ApplyReply) {
@@ -175,11 +181,11 @@ pub(crate) async fn history(session: &Session, asset: &str) -> anyhow::Result<Ex
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) async fn diff(session: &Session, asset: &str, from: Option<u32>, to: Option<u32>) -> anyhow::Result<ExitCode> {
+pub(crate) async fn diff(session: &Session, asset: &str, from: Option<&str>, to: Option<&str>) -> anyhow::Result<ExitCode> {
     let (kind, name, _) = split(asset)?;
     let mut query = Vec::new();
-    query.extend(from.map(|from| format!("from={from}")));
-    query.extend(to.map(|to| format!("to={to}")));
+    query.extend(from.map(|from| format!("from={}", segment(from))));
+    query.extend(to.map(|to| format!("to={}", segment(to))));
     let diff: wire::AssetDiff = session.client.get(&format!("{}/diff?{}", path(kind, name), query.join("&"))).await?;
     if session.json {
         output::json(&diff);

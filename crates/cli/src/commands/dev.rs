@@ -10,7 +10,6 @@ use anyhow::Context;
 use mainspring_config::Config;
 use mainspring_server::{Building, DataLock};
 use notify::{RecursiveMode, Watcher};
-use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::{
@@ -21,7 +20,8 @@ use crate::{
     args::{Dev, Global},
     connection,
     output::{self, say},
-    report, specs,
+    report,
+    specs::{self, Spec},
 };
 
 /// An editor writes a file in several steps.
@@ -92,7 +92,7 @@ impl Folder {
 
 /// Applies what is there, then what is saved. What does not apply is said; the next save is another chance.
 async fn follow(session: &Session, folder: &Folder, mut changes: mpsc::Receiver<()>) {
-    let mut applied: Option<Vec<Value>> = None;
+    let mut applied: Option<Vec<Spec>> = None;
     let mut said = String::new();
     loop {
         match apply(session, folder, &mut applied).await {
@@ -112,13 +112,13 @@ async fn follow(session: &Session, folder: &Folder, mut changes: mpsc::Receiver<
     }
 }
 
-async fn apply(session: &Session, folder: &Folder, applied: &mut Option<Vec<Value>>) -> anyhow::Result<()> {
-    let manifests = specs::read_aside(&folder.dir, folder.data.as_deref()).await?;
-    if applied.as_ref() == Some(&manifests) {
+async fn apply(session: &Session, folder: &Folder, applied: &mut Option<Vec<Spec>>) -> anyhow::Result<()> {
+    let specs = specs::read_aside(&folder.dir, folder.data.as_deref()).await?;
+    if applied.as_ref() == Some(&specs) {
         return Ok(());
     }
-    let reply = assets::send(session, manifests.clone(), "saved").await?;
-    let first = applied.replace(manifests).is_none();
+    let reply = assets::send(session, specs.clone(), "saved").await?;
+    let first = applied.replace(specs).is_none();
     if !first && assets::changed(&reply) == 0 {
         return Ok(());
     }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use mainspring_wire as wire;
 
-use super::{Session, segment};
+use super::{Session, knowledge::counted, segment};
 use crate::{
     args::{Documents, Paging},
     output::{self, dash, table},
@@ -44,10 +44,13 @@ pub(crate) async fn runs(session: &Session, knowledge: Option<&str>, paging: &Pa
     let rows = page.items.iter().map(|run: &wire::RunView| {
         let outcome = match (&run.report, &run.error) {
             (_, Some(error)) => error.detail.clone().or_else(|| error.code.clone()).unwrap_or_default(),
-            (Some(report), None) => format!(
-                "{} added, {} changed, {} deleted, {} failed",
-                report.added, report.changed, report.deleted, report.failed
-            ),
+            (Some(report), None) => counted(&[
+                ("added", report.added),
+                ("changed", report.changed),
+                ("moved", report.moved),
+                ("deleted", report.deleted),
+                ("failed", Some(report.failed)),
+            ]),
             (None, None) => String::new(),
         };
         let started = run.started_at.as_deref().or(run.created_at.as_deref());

@@ -60,6 +60,11 @@ fn say(view: &wire::DriftView) {
             output::say(&format!("{} to {} beside {beside}", view.from, view.to));
         }
     }
+    for (of, topics) in [("questions", &view.topics), ("answers", &view.output_topics)] {
+        if let Some(topics) = topics {
+            output::say(&version(of, &topics.version));
+        }
+    }
     if let Some(why) = &view.no_topics {
         output::say(why);
     }
@@ -68,6 +73,25 @@ fn say(view: &wire::DriftView) {
     }
     if view.waiting_hours > 0 {
         output::say(&format!("{} hours are not made yet: ask again in a while", view.waiting_hours));
+    }
+}
+
+/// Which topics they are, since when, and why.
+fn version(of: &str, version: &wire::TopicsVersionView) -> String {
+    let learnt = version.learnt_at.as_ref().map(|at| format!(", learnt {at}")).unwrap_or_default();
+    let next = version.next.as_deref().map(|why| format!("; others are being made: {}", because(why))).unwrap_or_default();
+    format!("topics of {of} are version {} ({}){learnt}: {}{next}", version.number, version.digest, because(&version.why))
+}
+
+fn because(why: &str) -> String {
+    match why {
+        "first" => "there were none".to_owned(),
+        "embedder" => "another model embeds".to_owned(),
+        "release" => "a new release came".to_owned(),
+        "unlike" => "too much was unlike all of them".to_owned(),
+        "reference" => "a monitor compares with another time".to_owned(),
+        "age" => "nothing was left of the time they were made of".to_owned(),
+        other => printable(other),
     }
 }
 
@@ -135,6 +159,19 @@ fn topic(topic: &wire::DriftTopicView) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn topics_say_which_they_are_since_when_and_whether_others_are_to_come() {
+        let told = |why: &str, next: Option<&str>| {
+            let (learnt_at, next) = (Some("2026-11-12T10:00:00Z".to_owned()), next.map(str::to_owned));
+            let found = wire::TopicsVersionView { number: 3, digest: "00ab".to_owned(), learnt_at, why: why.to_owned(), next };
+            version("questions", &found)
+        };
+        let learnt = "topics of questions are version 3 (00ab), learnt 2026-11-12T10:00:00Z";
+        assert_eq!(told("release", None), format!("{learnt}: a new release came"));
+        let next = "others are being made: too much was unlike all of them";
+        assert_eq!(told("first", Some("unlike")), format!("{learnt}: there were none; {next}"));
+    }
 
     fn bin(category: Option<&str>, range: Option<(f64, f64)>, before: f64, after: f64) -> wire::DriftBinView {
         let (low, high) = range.unzip();

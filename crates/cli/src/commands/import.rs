@@ -11,13 +11,14 @@ use std::{
 
 use anyhow::{Context, bail};
 use mainspring_importers::{Imported, Manifest, PortkeyOptions, Step, TEXT_MAX};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use self::handed::Handed;
 use super::{Session, assets};
 use crate::{
     args::Import,
     output::{self, data, line, printable, say},
+    specs::Spec,
 };
 
 /// Prints what is imported, or writes it into a folder.
@@ -47,7 +48,9 @@ pub(crate) fn write(import: &Import, as_json: bool) -> anyhow::Result<ExitCode> 
 /// Applies what is imported: specs first, since keys and limits may name them.
 pub(crate) async fn apply(session: &Session, import: &Import) -> anyhow::Result<ExitCode> {
     let mut imported = read(import)?;
-    let manifests: Vec<Value> = imported.manifests.iter().map(Manifest::value).collect();
+    // Of no file: an error names each by what it is.
+    let spec = |manifest: &Manifest| Spec { origin: String::new(), manifest: manifest.value() };
+    let manifests: Vec<Spec> = imported.manifests.iter().map(spec).collect();
     // What is made is not for people to do any more.
     let (wanted, by_hand): (Vec<Step>, Vec<Step>) =
         mem::take(&mut imported.report.plan).into_iter().partition(|step| step.action.is_some());

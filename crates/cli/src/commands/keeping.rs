@@ -61,8 +61,12 @@ fn show(session: &Session, erasure: &wire::ErasureView) {
         output::json(erasure);
         return;
     }
-    let wire::ErasureView { id, kind, state, spans, points, bytes, .. } = erasure;
-    line(&format!("{id} of a {kind} is {state}: {spans} spans and {points} points, {bytes} bytes of files"));
+    let wire::ErasureView { id, kind, state, spans, points, bytes, values, .. } = erasure;
+    let sums = format!("{spans} spans and {points} points, {bytes} bytes of files, {values} large values");
+    line(&format!("{id} of a {kind} is {state}: {sums}"));
+    if let Some(at) = at(erasure) {
+        line(&at);
+    }
     if let Some(trouble) = &erasure.trouble {
         line(&printable(trouble));
     }
@@ -74,16 +78,29 @@ fn show(session: &Session, erasure: &wire::ErasureView) {
     }
 }
 
+/// What an erasure is at.
+fn at(erasure: &wire::ErasureView) -> Option<String> {
+    let looked = erasure.looked.map(|share| format!(", {:.0} % of the time looked through", 100.0 * share)).unwrap_or_default();
+    Some(match erasure.step.as_deref()? {
+        "asking" => "it asks servers for what they hold".to_owned(),
+        "looking" => format!("it looks for whose rows are{looked}"),
+        "deleting" => "it deletes".to_owned(),
+        "rewriting" => "it rewrites files".to_owned(),
+        "sweeping" => "it takes out large values that nothing names".to_owned(),
+        other => format!("it is at `{}`", printable(other)),
+    })
+}
+
 fn named(server: &wire::ErasureServer) -> String {
     let name = printable(&server.name);
     if server.alive { name } else { format!("{name}, heard of last at {}", server.seen_at) }
 }
 
-/// Why an erasure is where it is, for a list.
+/// Why an erasure is where it is, or what it is at, for a list.
 fn waiting(erasure: &wire::ErasureView) -> Option<String> {
     let servers: Vec<String> = erasure.waiting_for.iter().map(named).collect();
     let waits = (!servers.is_empty()).then(|| format!("waits for {}", servers.join("; ")));
-    waits.or_else(|| erasure.trouble.clone())
+    waits.or_else(|| erasure.trouble.clone()).or_else(|| at(erasure))
 }
 
 pub(crate) async fn erasures(session: &Session, command: Erasures) -> anyhow::Result<ExitCode> {

@@ -14,6 +14,7 @@ use super::{
     Session,
     following::{follow, went_away},
     segment,
+    unread::still_unread,
 };
 use crate::{
     args::{Ingest, Search},
@@ -81,7 +82,11 @@ fn passes(error: &anyhow::Error) -> bool {
 }
 
 fn did_something(run: &wire::RunView) -> bool {
-    let changed = |report: &wire::IngestReport| report.added + report.changed + report.moved + report.deleted + report.failed > 0;
+    let changed = |report: &wire::IngestReport| {
+        // What is not told may be anything.
+        let counts = [report.added, report.changed, report.moved, report.deleted, Some(report.failed)];
+        counts.iter().any(|count| *count != Some(0))
+    };
     run.status != "succeeded" || run.report.as_ref().is_none_or(changed)
 }
 
@@ -129,7 +134,7 @@ pub(crate) async fn tell(session: &Session, knowledge: &str, run: &wire::RunView
     if goes_on(run) {
         say(&format!("hint: `mainspring ingest {knowledge}` follows what goes on from there, when a server runs"));
     }
-    if run.report.as_ref().is_some_and(|report| report.skipped > 0) {
+    if run.report.as_ref().is_some_and(|report| report.skipped.is_none_or(|skipped| skipped > 0)) {
         show_skipped(session, knowledge).await?;
     }
     Ok(())
@@ -160,7 +165,9 @@ fn show_report(run: &wire::RunView) {
         return;
     };
     line(&counts(report));
-    line(&format!("{} chunks, {} tokens, {} embedded", report.chunks, report.tokens, report.embedded));
+    if let (Some(chunks), Some(tokens), Some(embedded)) = (report.chunks, report.tokens, report.embedded) {
+        line(&format!("{chunks} chunks, {tokens} tokens, {embedded} embedded"));
+    }
     for failure in &report.failures {
         line(&printable(&format!("  ✗ {}  {}: {}", placed(report, &failure.source, &failure.uri), failure.code, failure.detail)));
     }
@@ -192,17 +199,22 @@ fn goes_on(run: &wire::RunView) -> bool {
 }
 
 fn counts(report: &wire::IngestReport) -> String {
-    format!(
-        "{} added, {} changed, {} moved, {} deleted, {} unchanged, {} skipped, {} failed in {:.1} s",
-        report.added,
-        report.changed,
-        report.moved,
-        report.deleted,
-        report.unchanged,
-        report.skipped,
-        report.failed,
-        report.seconds
-    )
+    let counts = [
+        ("added", report.added),
+        ("changed", report.changed),
+        ("moved", report.moved),
+        ("deleted", report.deleted),
+        ("unchanged", report.unchanged),
+        ("skipped", report.skipped),
+        ("failed", Some(report.failed)),
+    ];
+    format!("{} in {:.1} s", counted(&counts), report.seconds)
+}
+
+/// Those that are told: whoever does not see every document hears of those they see only.
+pub(super) fn counted(counts: &[(&str, Option<u64>)]) -> String {
+    let told = counts.iter().filter_map(|(what, count)| count.map(|count| format!("{count} {what}")));
+    told.collect::<Vec<_>>().join(", ")
 }
 
 /// A path alone, where one source is spoken of; with several, the same path may be in each.
@@ -273,7 +285,8 @@ pub(crate) async fn search(session: &Session, search: &Search) -> anyhow::Result
         ));
         let page = passage.page.map(|page| format!(" page {page}")).unwrap_or_default();
         line(&printable(&format!("   {}{page} bytes {}–{}", passage.uri, passage.start, passage.end)));
-        let text = passage.text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let shown = passage.table_head.iter().chain([&passage.text]).flat_map(|text| text.split_whitespace());
+        let text = shown.collect::<Vec<_>>().join(" ");
         line(&printable(&format!("   {}\n", mainspring_kernel::text::elide(&text, 240))));
     }
     if found.passages.is_empty() {
@@ -282,6 +295,9 @@ pub(crate) async fn search(session: &Session, search: &Search) -> anyhow::Result
     if let Some(rest) = left_out(&found) {
         say(&rest);
     }
+    if let Some(unread) = &found.unread {
+        say(&printable(&format!("⚠ {}", still_unread(unread))));
+    }
     let timings: Vec<String> = found.timings.iter().map(|(stage, millis)| format!("{stage} {millis:.1} ms")).collect();
     say(&format!("{} · {} v{} · {}", found.mode, found.pin.table, found.pin.version, timings.join(", ")));
     Ok(ExitCode::SUCCESS)
@@ -289,17 +305,18 @@ pub(crate) async fn search(session: &Session, search: &Search) -> anyhow::Result
 
 /// Why there is no passage.
 fn nothing(found: &wire::Retrieved) -> String {
+    let nothing = if found.unread.is_some() { "nothing relevant in what was read" } else { "nothing relevant" };
     if found.left_out.iter().all(|passage| passage.reason != "irrelevant") {
-        return "nothing relevant".to_owned();
+        return nothing.to_owned();
     }
     match found.evidence {
         Some(wire::Evidence { similarity: Some(nearest), .. }) => {
-            format!("nothing relevant: nearest {nearest:.2}, below the threshold {:.2}", found.threshold)
+            format!("{nothing}: nearest {nearest:.2}, below the threshold {:.2}", found.threshold)
         }
         Some(wire::Evidence { similarity: None, coverage }) => {
-            format!("nothing relevant: the best holds {:.0} % of the question's words", coverage * 100.0)
+            format!("{nothing}: the best holds {:.0} % of the question's words", coverage * 100.0)
         }
-        None => "nothing relevant".to_owned(),
+        None => nothing.to_owned(),
     }
 }
 

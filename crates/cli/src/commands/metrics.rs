@@ -11,6 +11,8 @@ use crate::{
 };
 
 const PATH: &str = "/api/v1/metrics";
+/// Of what is sent under one name beside the newest.
+const NAMED: usize = 3;
 
 pub(crate) async fn run(session: &Session, command: Metrics) -> anyhow::Result<ExitCode> {
     match command {
@@ -37,21 +39,23 @@ async fn list(session: &Session, given: &ListMetrics) -> anyhow::Result<ExitCode
         let more = if metric.more_services { ", …" } else { "" };
         vec![
             metric.name.clone(),
-            kind(&metric.form),
+            sort(&metric.form),
             dash(Some(&metric.form.unit).filter(|unit| !unit.is_empty())),
+            also(metric),
             format!("{}{more}", metric.services.join(", ")),
             metric.series.to_string(),
             number(metric.last_value),
             metric.last_seen.clone(),
         ]
     });
-    table(&["name", "kind", "unit", "services", "series", "last value", "last seen"], rows.collect());
+    table(&["name", "kind", "unit", "also sent as", "services", "series", "last value", "last seen"], rows.collect());
     output::more(page.next.as_deref());
     Ok(ExitCode::SUCCESS)
 }
 
 async fn show(session: &Session, given: &ShowMetric) -> anyhow::Result<ExitCode> {
-    let ShowMetric { name, by, since, until, step, service, model, kind, unit } = given;
+    let ShowMetric { name, by, since, until, step, service, model, kind, unit, monotonic, temporality } = given;
+    let monotonic = monotonic.map(|monotonic| monotonic.to_string());
     let asked = asked(&[
         ("by", by),
         ("from", since),
@@ -61,6 +65,8 @@ async fn show(session: &Session, given: &ShowMetric) -> anyhow::Result<ExitCode>
         ("model", model),
         ("kind", kind),
         ("unit", unit),
+        ("monotonic", &monotonic),
+        ("temporality", temporality),
     ]);
     let found: wire::MetricSeriesView = session.client.get(&format!("{PATH}/{}/series?{asked}", segment(name))).await?;
     if session.json {
@@ -94,7 +100,8 @@ fn rows(found: &wire::MetricSeriesView) -> Vec<Vec<String>> {
 fn tell(found: &wire::MetricSeriesView) {
     if let Some(form) = &found.form {
         let unit = if form.unit.is_empty() { String::new() } else { format!(" in {}", form.unit) };
-        say(&output::printable(&format!("{}, {}{unit}, from {} to {}", found.name, kind(form), found.from, found.to)));
+        let sort = sort(form);
+        say(&output::printable(&format!("{}, {sort}{unit}, from {} to {}", found.name, found.from, found.to)));
     }
     if let Some(note) = &found.note {
         say(note);
@@ -102,10 +109,45 @@ fn tell(found: &wire::MetricSeriesView) {
     if found.more {
         say("there are more groups: name a service or a model");
     }
-    let others: Vec<String> = found.others.iter().map(|form| format!("--kind {} --unit \"{}\"", form.kind, form.unit)).collect();
+    let others: Vec<String> = found.others.iter().map(flags).collect();
     if !others.is_empty() {
-        say(&output::printable(&format!("the name is also sent as {}", others.join(", "))));
+        let more = if found.more_forms > 0 { format!(", and in about {} other ways", found.more_forms) } else { String::new() };
+        say(&output::printable(&format!("the name is also sent as {}{more}", others.join(", "))));
     }
+}
+
+/// What asks about it alone.
+fn flags(form: &wire::MetricFormView) -> String {
+    let mut flags = format!("--kind {} --unit \"{}\"", form.kind, form.unit);
+    if let Some(monotonic) = form.monotonic {
+        flags.push_str(&format!(" --monotonic {monotonic}"));
+    }
+    if let Some(temporality) = apart(form) {
+        flags.push_str(&format!(" --temporality {temporality}"));
+    }
+    flags
+}
+
+/// How its points count, where that makes it another.
+fn apart(form: &wire::MetricFormView) -> Option<&str> {
+    (form.monotonic == Some(false)).then(|| form.temporality.as_deref().unwrap_or("unspecified"))
+}
+
+/// What else is sent under a name: some of it by name.
+fn also(metric: &wire::MetricView) -> String {
+    let unit = |form: &wire::MetricFormView| if form.unit.is_empty() { String::new() } else { format!(" in {}", form.unit) };
+    let mut named: Vec<String> = metric.others.iter().take(NAMED).map(|form| format!("{}{}", sort(form), unit(form))).collect();
+    let more = metric.others.len().saturating_sub(NAMED) as u64 + metric.more_forms;
+    if more > 0 {
+        named.push(format!("and {more} more"));
+    }
+    dash(Some(named.join(", ")).filter(|named| !named.is_empty()))
+}
+
+/// Its kind, with how its points count where that makes it another.
+fn sort(form: &wire::MetricFormView) -> String {
+    let kind = kind(form);
+    apart(form).map_or_else(|| kind.clone(), |counting| format!("{kind} ({counting})"))
 }
 
 /// A sum that only grows is what people call a counter.
@@ -138,6 +180,40 @@ mod tests {
     }
 
     #[test]
+    fn what_else_is_sent_under_a_name_is_told_with_what_asks_about_it() {
+        let form = |kind: &str, unit: &str, temporality: Option<&str>, monotonic: Option<bool>| wire::MetricFormView {
+            kind: kind.to_owned(),
+            unit: unit.to_owned(),
+            temporality: temporality.map(str::to_owned),
+            monotonic,
+        };
+        let counter = form("sum", "By", Some("cumulative"), Some(true));
+        let forms = [
+            (form("sum", "By", Some("delta"), Some(false)), "--kind sum --unit \"By\" --monotonic false --temporality delta"),
+            (form("sum", "", None, Some(false)), "--kind sum --unit \"\" --monotonic false --temporality unspecified"),
+            (form("gauge", "", None, None), "--kind gauge --unit \"\""),
+            (counter.clone(), "--kind sum --unit \"By\" --monotonic true"),
+        ];
+        for (form, wanted) in &forms {
+            assert_eq!(flags(form), *wanted);
+        }
+        let mut metric = wire::MetricView {
+            name: "load".to_owned(),
+            form: counter,
+            others: forms.into_iter().map(|(form, _)| form).collect(),
+            more_forms: 20_000,
+            services: Vec::new(),
+            more_services: false,
+            series: 1,
+            last_seen: String::new(),
+            last_value: None,
+        };
+        assert_eq!(also(&metric), "sum (delta) in By, sum (unspecified), gauge, and 20001 more");
+        (metric.others, metric.more_forms) = (Vec::new(), 0);
+        assert_eq!(also(&metric), "–");
+    }
+
+    #[test]
     fn groups_are_a_column_where_something_is_told_apart() {
         let step = |values: &[Option<f64>]| wire::MetricStepView { start: "then".to_owned(), values: values.to_vec() };
         let group = |value: Option<&str>| wire::MetricGroupView {
@@ -148,6 +224,7 @@ mod tests {
             name: "tokens".to_owned(),
             form: None,
             others: Vec::new(),
+            more_forms: 0,
             from: String::new(),
             to: String::new(),
             step_ms: 1,

@@ -91,9 +91,10 @@ fn asked<'a>(stretch: &'a Stretch, only: &'a Only) -> Vec<(&'static str, Option<
 
 pub(crate) async fn usage(session: &Session, usage: Usage) -> anyhow::Result<ExitCode> {
     match usage.command {
-        Some(UsageCommand::Reprice { other, prices, stretch, only }) => {
+        Some(UsageCommand::Reprice { other, prices, by, all_projects, stretch, only }) => {
             let mut asked = asked(&stretch, &only);
-            asked.extend([("as", other.as_deref()), ("prices", prices.as_deref())]);
+            asked.extend([("as", other.as_deref()), ("prices", prices.as_deref()), ("by", Some(by.as_str()))]);
+            asked.push(("all_projects", all_projects.then_some("true")));
             let repriced: wire::RepricedView = session.client.get(&format!("/api/v1/usage/reprice{}", query(&asked))).await?;
             show_repriced(session, &repriced);
         }
@@ -122,7 +123,7 @@ async fn show_usage(session: &Session, show: &ShowUsage) -> anyhow::Result<()> {
             priced(&row.cost, row.unpriced),
         ]
     };
-    let mut rows: Vec<Vec<String>> = usage.rows.iter().map(|row| cells(named(&row.name), row)).collect();
+    let mut rows: Vec<Vec<String>> = usage.rows.iter().map(|row| cells(named(&row.name, row.key_name.as_deref()), row)).collect();
     if !rows.is_empty() {
         rows.push(cells("total".to_owned(), &usage.total));
     }
@@ -136,8 +137,13 @@ async fn show_usage(session: &Session, show: &ShowUsage) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn named(name: &str) -> String {
-    if name.is_empty() { "–".to_owned() } else { name.to_owned() }
+/// A key by its name, and by the id that `--key` takes.
+fn named(name: &str, key: Option<&str>) -> String {
+    match key {
+        Some(key) => format!("{key} ({name})"),
+        None if name.is_empty() => "–".to_owned(),
+        None => name.to_owned(),
+    }
 }
 
 /// A sum that leaves something out says so.
@@ -170,12 +176,17 @@ fn show_repriced(session: &Session, repriced: &wire::RepricedView) {
         let (cost, other) = (priced(&row.cost, row.unpriced), priced(&row.repriced, row.still_unpriced));
         vec![name, row.calls.to_string(), row.input_tokens.to_string(), row.output_tokens.to_string(), cost, other]
     };
-    let mut rows: Vec<Vec<String>> = repriced.rows.iter().map(|row| cells(named(&row.name), row)).collect();
+    let mut rows: Vec<Vec<String>> =
+        repriced.rows.iter().map(|row| cells(named(&row.name, row.key_name.as_deref()), row)).collect();
     if !rows.is_empty() {
         rows.push(cells("total".to_owned(), &repriced.total));
     }
-    table(&["went to", "calls", "input", "output", "dollars then", "dollars otherwise"], rows);
+    let by = if repriced.by == "target" { "went to" } else { repriced.by.as_str() };
+    table(&[by, "calls", "input", "output", "dollars then", "dollars otherwise"], rows);
     say(&format!("calls that began from {} to {}, with the tokens that were counted then", repriced.since, repriced.until));
+    if repriced.cut {
+        say("there are more rows; the total is of all");
+    }
     if repriced.apart_calls > 0 {
         let (calls, cost) = (repriced.apart_calls, &repriced.apart_cost);
         say(&format!("calls that write no text, which another model of that kind could not take: {calls}, for {cost} dollars"));
@@ -188,7 +199,7 @@ pub(crate) async fn calls(session: &Session, calls: &Calls) -> anyhow::Result<Ex
         return follow(session, calls).await;
     }
     let mut asked = asked(&calls.stretch, &calls.only);
-    asked.push(("status", calls.status.as_deref()));
+    asked.extend([("status", calls.status.as_deref()), ("batch", calls.batch.as_deref())]);
     let page: wire::Page<wire::CallView> = session.page(&format!("/api/v1/calls{}", query(&asked)), &calls.paging).await?;
     if session.json {
         output::json(&page);
@@ -234,12 +245,13 @@ async fn follow(session: &Session, calls: &Calls) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn is_wanted(call: &wire::CallView, Calls { status, only, .. }: &Calls) -> bool {
+fn is_wanted(call: &wire::CallView, Calls { status, batch, only, .. }: &Calls) -> bool {
     let Only { key, user, app, model, provider } = only;
     let same = |wanted: &Option<String>, found: Option<&str>| wanted.is_none() || wanted.as_deref() == found;
     let named = model.is_none() || model.as_ref() == Some(&call.model) || *model == call.route;
     named
         && same(status, Some(&call.status))
+        && same(batch, call.batch_id.as_deref())
         && same(key, call.key.as_deref())
         && same(user, call.user.as_deref())
         && same(app, call.app.as_deref())

@@ -28,7 +28,6 @@ async fn list(session: &Session) -> anyhow::Result<()> {
         output::json(&targets);
         return Ok(());
     }
-    let millis = |ms: Option<u32>| ms.map(|ms| format!("{ms} ms"));
     let rows = targets.iter().map(|target| {
         let failed: Vec<String> = target.failed.iter().map(|(class, count)| format!("{count} {class}")).collect();
         vec![
@@ -37,18 +36,24 @@ async fn list(session: &Session) -> anyhow::Result<()> {
             target.breaker.clone(),
             target.attempts.to_string(),
             if failed.is_empty() { "-".to_owned() } else { failed.join(", ") },
-            dash(millis(target.begin_p50_ms)),
-            dash(millis(target.begin_p95_ms)),
+            within(target.begin_p50_ms, target.begin_p95_ms),
+            within(target.whole_p50_ms, target.whole_p95_ms),
             spent(target),
         ]
     });
-    table(&["route", "target", "breaker", "attempts", "failed lately", "p50", "p95", "spent $"], rows.collect());
+    let header = ["route", "target", "breaker", "attempts", "failed lately", "begin p50 · p95", "whole p50 · p95", "spent $"];
+    table(&header, rows.collect());
     let processes: Vec<wire::ProcessView> = session.client.all("/api/v1/processes").await?;
     let others = processes.iter().filter(|process| !process.here).count();
     if others > 0 {
         say(&format!("as the process that answered sees them; {others} more serve calls, and each knows its own"));
     }
     Ok(())
+}
+
+/// Within which time half and 95 of 100 were done. They are known together or not at all.
+fn within(half: Option<u32>, most: Option<u32>) -> String {
+    dash(half.zip(most).map(|(half, most)| format!("{half} · {most} ms")))
 }
 
 /// Nothing spent is not the same as free.
@@ -67,8 +72,9 @@ async fn explain(session: &Session, asked: &wire::ExplainRequest) -> anyhow::Res
         output::json(&found);
         return Ok(());
     }
-    let wire::RouteExplanation { model, route, choose, retries, .. } = &found;
+    let wire::RouteExplanation { model, route, choose, cache, retries, .. } = &found;
     line(&format!("`{model}` goes by {route}, chosen by {choose}, {retries} retries"));
+    line(&format!("cache: {}", cache.as_deref().unwrap_or("the route keeps no answers")));
     let rows = found.targets.iter().map(|target| {
         vec![
             target.place.map_or_else(|| "-".to_owned(), |place| place.to_string()),

@@ -1,12 +1,6 @@
 //! `mainspring traces`.
 
-use std::{
-    collections::{HashMap, HashSet},
-    fs::File,
-    io::Write,
-    path::Path,
-    process::ExitCode,
-};
+use std::{fs::File, io::Write, path::Path, process::ExitCode};
 
 use anyhow::Context;
 use futures::StreamExt;
@@ -14,14 +8,11 @@ use mainspring_client::BodyStream;
 use mainspring_wire as wire;
 use serde_json::json;
 
-use super::{Session, onward, segment, tailing};
+use super::{Session, onward, segment, tailing, tree};
 use crate::{
     args::{CountTraces, ExportFormat, ExportTraces, ListTraces, Measure, Paging, ShowTrace, Traces, TracesCommand, Which},
     output::{self, dash, line, printable, table},
 };
-
-/// Deeper than this a tree is shown no further, and says so: a trace that names itself as its parent is somebody's mistake.
-const DEPTH_MAX: usize = 64;
 
 pub(crate) async fn run(session: &Session, traces: &Traces) -> anyhow::Result<ExitCode> {
     match (&traces.command, &traces.trace) {
@@ -120,27 +111,22 @@ async fn show(session: &Session, given: &ShowTrace) -> anyhow::Result<ExitCode> 
         output::json(&whole(session, &path, given).await?);
         return Ok(ExitCode::SUCCESS);
     }
-    let tree = drawn(session, &format!("{path}/tree"), given).await?;
-    let known: HashSet<&str> = tree.spans.iter().map(|span| span.span.as_str()).collect();
-    let mut below: HashMap<&str, Vec<&wire::TreeSpan>> = HashMap::new();
-    let mut roots = Vec::new();
-    for span in &tree.spans {
-        match span.parent.as_deref().filter(|parent| known.contains(parent)) {
-            Some(parent) => below.entry(parent).or_default().push(span),
-            None => roots.push(span),
-        }
+    let found = drawn(session, &format!("{path}/tree"), given).await?;
+    if let Some(totals) = &found.totals {
+        output::say(&printable(&tree::summary(totals)));
     }
-    let shown: usize = roots.into_iter().map(|root| show_span(&below, root, 0)).sum();
-    if shown < tree.spans.len() {
-        let hidden = tree.spans.len() - shown;
-        output::say(&format!("{hidden} spans are not shown: they lie more than {DEPTH_MAX} deep, or above themselves"));
+    let lines = tree::lines(&found.spans);
+    lines.iter().for_each(|drawn| line(drawn));
+    if lines.len() < found.spans.len() {
+        let hidden = found.spans.len() - lines.len();
+        output::say(&format!("{hidden} spans are not shown: they lie more than {} deep, or above themselves", tree::DEPTH_MAX));
     }
     // Of a part that is not the first nobody says how many there are.
-    let all = tree.totals.map(|totals| format!(" of {}", totals.spans)).unwrap_or_default();
-    if tree.next.is_some() || given.cursor.is_some() {
-        output::say(&format!("{}{all} spans", tree.spans.len()));
+    let all = found.totals.map(|totals| format!(" of {}", totals.spans)).unwrap_or_default();
+    if found.next.is_some() || given.cursor.is_some() {
+        output::say(&format!("{}{all} spans", found.spans.len()));
     }
-    output::more(tree.next.as_deref());
+    output::more(found.next.as_deref());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -173,17 +159,6 @@ async fn drawn(session: &Session, path: &str, given: &ShowTrace) -> anyhow::Resu
         found.next = more.next;
     }
     Ok(found)
-}
-
-/// Answers how many were shown.
-fn show_span(below: &HashMap<&str, Vec<&wire::TreeSpan>>, span: &wire::TreeSpan, depth: usize) -> usize {
-    if depth > DEPTH_MAX {
-        return 0;
-    }
-    let error = span.error.as_ref().map(|message| format!("  ✗ {message}")).unwrap_or_default();
-    line(&printable(&format!("{}{}  {}{error}", "  ".repeat(depth), span.name, span.start)));
-    let children = below.get(span.span.as_str()).into_iter().flatten();
-    1 + children.map(|child| show_span(below, child, depth + 1)).sum::<usize>()
 }
 
 async fn count(session: &Session, CountTraces { which: only, spans, any }: &CountTraces) -> anyhow::Result<ExitCode> {

@@ -75,6 +75,33 @@ async fn an_answer_goes_to_the_pipe_and_its_sources_to_the_person() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_app_whose_documents_nobody_read_does_not_say_that_they_say_nothing() {
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::fs::write(folder.path().join("gate.md"), "# The gate\n\nThe gate of the garden is painted vermilion.\n").unwrap();
+    let _server = Server::start(data.path(), "127.0.0.1");
+    apply_all(data.path(), &specs(folder.path()));
+    let question = ["ask", "garden", "Who won the football world cup of 1974?"];
+    let whole = run(data.path(), &question);
+    let text = whole["choices"][0]["message"]["content"].as_str().unwrap();
+    assert!(text.contains("`garden` have not been read yet") && text.contains("`mainspring ingest garden`"), "{text}");
+    let known = &whole["mainspring"];
+    assert_eq!((&known["unread"], &known["abstained"]), (&json!([{"knowledge": "garden", "state": "not_begun"}]), &json!(true)));
+
+    let streamed = || {
+        let output = command(data.path()).args(question).output().unwrap();
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (out, said) = streamed();
+    assert_eq!(out.strip_suffix('\n'), Some(text), "{said}");
+    assert!(said.contains("⚠ `garden` has not been read yet: `mainspring ingest garden` reads it"), "{said}");
+
+    run(data.path(), &["ingest", "garden"]);
+    let (out, said) = streamed();
+    assert_eq!(out, "The garden does not say.\n");
+    assert!(!said.contains("been read"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_question_that_says_nothing_by_itself_is_asked_with_the_one_before() {
     let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     std::fs::write(folder.path().join("gate.md"), "# The gate\n\nThe gate of the garden is painted vermilion.\n").unwrap();

@@ -59,6 +59,15 @@ fn an_asset_goes_from_its_plan_to_its_history_and_back_to_a_file() {
     assert_eq!(moved(alias("v2", "1")), json!(2));
     assert_eq!(run(data, &["get", "prompt/greeting@production"])["version"], json!(2));
 
+    // Versions are named as everywhere else.
+    for (from, to) in [("1", "2"), ("v1", "latest"), ("v1", "production")] {
+        let diff = run(data, &["diff", "prompt/greeting", "--from", from, "--to", to]);
+        assert_eq!((&diff["from"], &diff["to"]), (&json!(1), &json!(2)), "{from} {to}");
+    }
+    let error = refused(data, &["diff", "prompt/greeting", "--from", "produktion"]);
+    assert_eq!(error["code"], json!("registry-version-not-found"), "{error}");
+    assert!(error["error"].as_str().unwrap().contains("did you mean `production`"), "{error}");
+
     let out = tempfile::tempdir().unwrap();
     let files = run(data, &["export", &out.path().display().to_string()]);
     assert_eq!(files.as_array().unwrap().len(), 1);
@@ -73,8 +82,15 @@ fn one_bad_spec_keeps_all_of_them_out_and_names_the_nearest_field() {
     write(specs.path(), "b.yaml", &spec("prompt", "other", "  mesages: []\n"));
     let folder = specs.path().display().to_string();
     let error = refused(data.path(), &["apply", &folder]);
-    assert!(error["error"].as_str().unwrap().contains("did you mean `messages`"), "{error}");
+    let said = error["error"].as_str().unwrap();
+    assert!(said.contains("did you mean `messages`") && said.contains("b.yaml: spec"), "{error}");
     assert_eq!(run(data.path(), &["list"]), json!([]));
+
+    // Two files that describe the same are both named.
+    write(specs.path(), "b.yaml", &prompt("Say good morning."));
+    let error = refused(data.path(), &["apply", &folder]);
+    let said = error["error"].as_str().unwrap();
+    assert!(said.contains("b.yaml: name: prompt `greeting` is also described in") && said.contains("a.yaml"), "{error}");
 
     write(specs.path(), "b.yaml", &spec("promt", "other", "  messages: []\n"));
     let error = refused(data.path(), &["apply", &folder]);
@@ -186,6 +202,24 @@ fn a_plan_is_shown_before_it_is_applied() {
     assert_eq!((shown, said.trim()), (plan, "1 changed"));
     let (shown, said) = told(&["apply", &file]);
     assert_eq!((shown.trim(), said.trim()), ("= prompt/greeting v1  unchanged", "nothing to change"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manifest_that_says_a_field_twice_is_applied_by_nobody() {
+    let (data, specs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let server = Server::start(data.path(), "127.0.0.1");
+    let twice = prompt("One.") + "  messages: [{role: user, content: Two.}]\n";
+    let error = refused(data.path(), &["apply", &write(specs.path(), "greeting.yaml", &twice)]);
+    let said = error["error"].as_str().unwrap();
+    assert!(said.contains("greeting.yaml") && said.contains("duplicate field `messages` at line 6"), "{said}");
+
+    let manifest = r#"{"apiVersion": "mainspring/v1", "kind": "prompt", "name": "greeting", "spec": {"messages": [],
+"messages": [{"role": "user", "content": "Two."}]}}"#;
+    let body = format!(r#"{{"manifests": [{manifest}], "dry_run": false}}"#);
+    let reply = User::of(&server, None).send(http::Request::post("/api/v1/apply").body(body.into()).unwrap()).await;
+    assert_eq!((reply.status, &reply.json()["code"]), (400, &json!("body-duplicate-field")), "{}", reply.text);
+    assert!(reply.text.contains("duplicate field `messages` at line 2"), "{}", reply.text);
+    assert_eq!(run(data.path(), &["list"]), json!([]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

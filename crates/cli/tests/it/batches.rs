@@ -106,6 +106,7 @@ async fn a_batch_survives_kills_and_every_line_has_one_result() {
     // Twelve tokens read and eight written, at the price of any other call: that is how they are made.
     let ok = calls.iter().find(|call| call["status"] == "ok").unwrap();
     assert_eq!((&ok["cost"], &ok["batch"]), (&json!("0.000028"), &json!(false)), "{ok}");
+    assert!(calls.iter().all(|call| call["batch_id"] == json!(id)), "also of those that nobody heard of again");
     // Each result names the trace of its call.
     let traces: Vec<&Value> = calls.iter().map(|call| &call["trace_id"]).collect();
     assert!(output.iter().all(|result| traces.contains(&&result["response"]["request_id"])));
@@ -166,6 +167,22 @@ async fn a_batch_waits_for_a_limit_and_its_commands_say_how_it_went() {
     assert!(upstream.seen().iter().any(|seen| seen.json()["messages"].to_string().contains("Tell of by-app")));
     let calls = async || run(data.path(), &["calls", "--app", "teller", "--status", "ok"])["items"].clone();
     until("the app's call", async || calls().await[0]["id"].is_string()).await;
+    // Others are told apart from its lines.
+    let hello = json!({"model": "assistant", "messages": [{"role": "user", "content": "hello"}]});
+    let alone = User::of(&server, None).post("/v1/chat/completions", &hello).await;
+    assert_eq!(alone.status, 200, "{}", alone.text);
+    let seen = |args: &[&str]| -> Vec<(String, Value)> {
+        let found = run(data.path(), &[&["calls", "--status", "ok"][..], args].concat());
+        let of = |call: &Value| (call["app"].as_str().unwrap_or("none").to_owned(), call["batch_id"].clone());
+        let mut calls: Vec<_> = found["items"].as_array().unwrap().iter().map(of).collect();
+        calls.sort_by(|a, b| a.0.cmp(&b.0));
+        calls
+    };
+    until("every call", async || seen(&[]).len() == 8).await;
+    let mut expected = vec![("none".to_owned(), json!(id)); 6];
+    expected.push(("teller".to_owned(), json!(id)));
+    assert_eq!(seen(&["--batch", id]), expected);
+    assert_eq!(refused(data.path(), &["calls", "--batch", "nothing"])["code"], "query-invalid");
     let failed = run(data.path(), &["batches", "results", id, "--failed"]);
     assert_eq!(
         (&failed["items"][0]["custom_id"], &failed["items"][0]["response"]["status_code"]),

@@ -3,7 +3,7 @@
 use mainspring_testservers::upstream::{Behaviour, Script, Upstream};
 use serde_json::{Value, json};
 
-use crate::running::{Server, User, apply_all, refused, run, until};
+use crate::running::{Server, User, apply_all, command, refused, run, until};
 
 fn asset(kind: &str, name: &str, spec: Value) -> Value {
     json!({"apiVersion": "mainspring/v1", "kind": kind, "name": name, "spec": spec})
@@ -110,6 +110,12 @@ async fn a_limit_refuses_with_the_time_to_come_back_and_explain_says_which_targe
     assert_eq!((third.status, &third.json()["error"]["code"]), (429, &json!("limit-requests")), "{}", third.text);
     let health = run(data.path(), &["routes", "list"]);
     assert_eq!(health[0]["attempts"], 2, "{health}");
+    // Whole answers have times of their own; no stream has begun.
+    let (half, most) = (&health[0]["whole_p50_ms"], &health[0]["whole_p95_ms"]);
+    let shown = command(data.path()).args(["routes", "list"]).output().unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    let row: Vec<&str> = shown.lines().nth(1).unwrap().split_whitespace().collect();
+    assert!(row.join(" ").contains(&format!(" – {half} · {most} ms ")), "{shown}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,16 @@
 //! SQL, dashboards and Prometheus' API over spans that other programs sent.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{Request, header};
 use mainspring_kernel::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
-use crate::running::{Server, User, apply_all, command, refused, run};
+use crate::{
+    measuring::export,
+    running::{Server, User, apply_all, command, refused, run},
+};
 
 /// Calls of a model, a minute apart, the last of them a minute ago and failed.
 fn calls(now: i64, count: i64) -> Value {
@@ -153,4 +158,47 @@ async fn a_dashboard_of_ones_own_is_applied_listed_and_has_numbers() {
         let wrong = user.get(&format!("/api/v1/dashboards/desk/data?by={}", encoded(odd))).await;
         assert_eq!((wrong.status, &wrong.json()["code"]), (400, &json!("trace-question-invalid")), "{odd}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panel_shows_a_metric_that_a_program_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path();
+    let server = Server::start(data, "127.0.0.1");
+    let user = User::of(&server, None);
+    let now = SystemClock.now();
+    let ago = |minutes: u64| now.minus(Duration::from_secs(60 * minutes));
+    for (at, orders, counts) in [(ago(40), [3, 1], [2, 0, 0]), (ago(20), [8, 1], [2, 4, 0])] {
+        assert_eq!(user.post("/v1/metrics", &export(ago(60), at, orders, counts)).await.status, 200);
+    }
+    let orders = json!({"name": "shop.orders"});
+    let eu = json!({"name": "shop.orders", "attributes": {"region": ["eu"]}});
+    apply_all(
+        data,
+        &[json!({
+            "apiVersion": "mainspring/v1", "kind": "dashboard", "name": "shop",
+            "spec": {"title": "Shop", "panels": [
+                {"title": "Orders", "metric": orders, "measures": ["increase"], "by": "region"},
+                {"title": "Of Europe", "chart": "number", "metric": eu, "measures": ["increase"]},
+                {"title": "Time", "chart": "table", "metric": {"name": "shop.time"}, "measures": ["p50", "mean"]},
+                {"title": "Nothing", "metric": {"name": "shop.returns"}, "measures": ["rate"]},
+                {"title": "Unlike", "metric": orders, "measures": ["p95"]},
+            ]},
+        })],
+    );
+    let told = user.get("/api/v1/dashboards/shop/data?by=model&filter=model%20%3D%20nobody").await.json();
+    let [over_time, of_eu, time, nothing, unlike] = &told["panels"].as_array().unwrap()[..] else { panic!("{told}") };
+    let form = &over_time["metric"]["form"];
+    assert_eq!((&form["kind"], &form["unit"], &over_time["by"]), (&json!("sum"), &json!("{order}"), &json!("region")), "{told}");
+    assert!(over_time["bucket_ms"].as_u64().is_some_and(|width| width >= 120_000), "{told}");
+    let increase = |region: &str| -> f64 {
+        let rows = over_time["rows"].as_array().unwrap().iter().filter(|row| row["keys"]["region"] == region);
+        rows.map(|row| row["values"]["increase"].as_f64().unwrap()).sum()
+    };
+    assert_eq!((increase("eu"), increase("us")), (8.0, 1.0), "{told}");
+    assert_eq!((&of_eu["rows"][0]["values"], &of_eu["rows"][0]["start"]), (&json!({"increase": 8.0}), &Value::Null), "{told}");
+    assert_eq!(time["rows"][0]["values"]["mean"], json!(1.0), "{told}");
+    assert!(time["metric"]["note"].as_str().unwrap().contains("estimated"), "{told}");
+    assert_eq!((&nothing["state"], &nothing["metric"]), (&json!("nothing"), &json!({"name": "shop.returns"})), "{told}");
+    assert_eq!((&unlike["state"], &unlike["problem"]["code"]), (&json!("failed"), &json!("trace-question-invalid")), "{told}");
 }

@@ -1,8 +1,8 @@
 //! What `mainspring doctor` finds, and what is checked before anything runs.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::running::{Server, binary, command, run};
+use crate::running::{Server, User, apply_all, binary, command, run};
 
 fn finding<'a>(findings: &'a Value, what: &str) -> &'a Value {
     let all = findings.as_array().unwrap();
@@ -37,6 +37,38 @@ async fn a_server_that_runs_is_asked() {
     assert!(finding(&found, "lock")["detail"].as_str().unwrap().contains(&server.url), "{found}");
     assert_eq!(finding(&found, "lake")["ok"], true);
     assert!(finding(&found, "process")["facts"]["resident_bytes"].as_u64().unwrap() > 0, "{found}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_whose_key_is_not_there_is_told_of_when_it_is_applied_and_by_the_doctor() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), "127.0.0.1");
+    assert_eq!(finding(&run(data.path(), &["doctor"]), "providers")["ok"], true);
+    let spec = json!({"type": "openai", "credential": "env:NO_SUCH_KEY_IN_A_TEST"});
+    let manifests = json!([{"apiVersion": "mainspring/v1", "kind": "provider", "name": "p", "spec": spec}]);
+    let applied = apply_all(data.path(), manifests.as_array().unwrap());
+    let lacks = "`credential` of provider `p`: the server's environment has no variable `NO_SUCH_KEY_IN_A_TEST`";
+    let warned = applied["changes"][0]["warnings"][0].as_str().unwrap_or_default();
+    assert!(warned.starts_with(lacks), "{applied}");
+
+    let doctor = command(data.path()).args(["doctor", "--json"]).output().unwrap();
+    assert_eq!(doctor.status.code(), Some(2));
+    let found: Value = serde_json::from_slice(&doctor.stdout).unwrap();
+    let providers = finding(&found, "providers");
+    let detail = providers["detail"].as_str().unwrap();
+    assert!(providers["ok"] == false && detail.contains("1 of 1 cannot be called") && detail.contains(lacks), "{providers}");
+
+    // Whoever may not apply learns by a plan nothing of what the server has.
+    let created = run(data.path(), &["keys", "create", "looker", "--role", "reader"]);
+    let looker = User::of(&server, created["secret"].as_str());
+    let planned = looker.post("/api/v1/apply", &json!({"manifests": manifests, "dry_run": true})).await;
+    let change = &planned.json()["changes"][0];
+    assert_eq!(
+        (planned.status, &change["action"], &change["warnings"]),
+        (200, &json!("unchanged"), &json!(null)),
+        "{}",
+        planned.text
+    );
 }
 
 #[test]

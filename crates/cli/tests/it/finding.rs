@@ -69,6 +69,13 @@ async fn what_a_program_sent_is_found_by_filters_and_counted_and_measured() {
     assert_eq!(run(data, &["traces", "count", "--spans", "--filter", "error"]), json!({"count": 1, "exact": true}));
     assert_eq!(run(data, &["traces", "show", TRACE])["spans"].as_array().map(Vec::len), Some(2));
     assert_eq!(run(data, &["traces", TRACE]), run(data, &["traces", "show", TRACE]));
+    let shown = command(data).args(["traces", TRACE]).output().unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&shown.stdout),
+        "checkout  2.0 s  ok\n└─ chat gpt  1.0 s  ✗ refused  12 → 3 tokens\n",
+        "{}",
+        String::from_utf8_lossy(&shown.stderr)
+    );
 
     let sessions = run(data, &["traces", "sessions"]);
     assert_eq!(

@@ -279,3 +279,62 @@ async fn no_file_holds_a_forgotten_document_once_old_versions_are_gone() {
     let found = User::of(&told.server, None).post(SEARCH, &json!({"query": "what is behind the cellar of the house"})).await;
     assert!(found.text.contains("Of gardens"), "{}", found.text);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_was_moved_is_forgotten_by_the_name_it_had_before() {
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let told = told(data.path(), folder.path()).await;
+    let user = User::of(&told.server, None);
+    let answer = run(data.path(), &["ask", "notes", "What is kept below the cellar?", "--max-tokens", "4"]);
+    let trace = answer["mainspring"]["trace_id"].as_str().unwrap();
+    let before = format!("{}.md", WORDS[2]);
+    std::fs::rename(folder.path().join(&before), folder.path().join("renamed.md")).unwrap();
+    assert_eq!(run(data.path(), &["ingest", "notes"])["report"]["moved"], 1);
+    let at_then = json!({"query": "what is kept below the cellar", "at": told.pin});
+    assert!(user.post(SEARCH, &at_then).await.text.contains(WORDS[0]), "kept for replays");
+
+    let receipt = run(data.path(), &["forget", "notes", &before]);
+    assert_eq!((&receipt["former"], receipt["documents"].as_array().map(Vec::len)), (&json!([told.id]), Some(1)), "{receipt}");
+    assert_ne!(receipt["documents"][0], json!(told.id), "it has another id where it lies now");
+    assert!(receipt["removed_spans"].as_u64() > Some(0), "{receipt}");
+    let dropped = receipt["dropped_states"].as_array().unwrap();
+    assert!(dropped.iter().any(|state| state["version"] == told.pin["version"]), "{receipt}");
+    let replayed = user.post(&format!("/api/v1/traces/{trace}/replay"), &json!({})).await;
+    assert!(replayed.status == 400 && replayed.text.contains("was forgotten"), "{} {}", replayed.status, replayed.text);
+    let mut found = Vec::new();
+    for _ in 0..150 {
+        found.clear();
+        holding(data.path(), &mut found);
+        if found.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert!(found.is_empty(), "{found:#?}");
+    assert_eq!(run(data.path(), &["ingest", "notes"])["report"]["added"], 0, "it is kept out where it lies now");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erasure_of_a_document_that_is_gone_from_its_source_is_done_when_no_file_holds_it() {
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let told = told(data.path(), folder.path()).await;
+    let user = User::of(&told.server, None);
+    run(data.path(), &["ask", "notes", "What is kept below the cellar?", "--max-tokens", "4"]);
+    std::fs::remove_file(folder.path().join(format!("{}.md", WORDS[2]))).unwrap();
+    assert_eq!(run(data.path(), &["ingest", "notes"])["report"]["deleted"], 1);
+    let mut before = Vec::new();
+    holding(data.path(), &mut before);
+    assert!(before.iter().any(|(path, _)| path.starts_with(data.path().join("lake"))), "{before:#?}");
+
+    let erased = run(data.path(), &["erase", "--document", &format!("notes/{}", told.id), "--wait"]);
+    assert_eq!((&erased["state"], &erased["kind"]), (&json!("done"), &json!("document")), "{erased}");
+    let mut found = Vec::new();
+    holding(data.path(), &mut found);
+    assert!(found.is_empty(), "{found:#?}");
+    let then = user.post(SEARCH, &json!({"query": "what is kept below the cellar", "at": told.pin})).await;
+    assert_eq!(then.json()["code"], "knowledge-pin-gone", "{}", then.text);
+    let receipts = run(data.path(), &["receipts", "notes"]);
+    assert_eq!(receipts["items"][0]["documents"], json!([told.id]), "{receipts}");
+    // By a name that nothing has and nothing had, nothing is erased.
+    assert_eq!(refused(data.path(), &["erase", "--document", "notes/nothing.md"])["code"], "document-not-found");
+}

@@ -83,6 +83,9 @@ async fn a_gateway_alone_answers_models_and_says_what_it_does_not_do() {
         let refusal = user.get(path).await;
         assert_eq!((refusal.status, &refusal.json()["code"]), (404, &json!("models-only")), "{path}: {}", refusal.text);
     }
+    let refusal = refused(data.path(), &["traces", "5b8efff798038103d269b633813fc60c"]);
+    let hint = refusal["hint"].as_str().unwrap_or_default();
+    assert!(hint.contains("once the gateway has stopped") && hint.contains("mainspring calls"), "{refusal}");
     for (path, status) in [("/v1/traces", 404), ("/", 404)] {
         assert_eq!(user.post(path, &json!({})).await.status, status, "{path}");
     }

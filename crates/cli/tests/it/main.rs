@@ -51,6 +51,7 @@ mod silence;
 mod sources;
 mod spending;
 mod swapping;
+mod tables;
 mod telling;
 mod tiny;
 mod together;

@@ -16,7 +16,7 @@ fn text(key: &str, value: &str) -> Value {
 }
 
 /// A counter since a moment, and a histogram, as SDKs export them.
-fn export(began: Timestamp, at: Timestamp, orders: [u64; 2], counts: [u64; 3]) -> Value {
+pub(crate) fn export(began: Timestamp, at: Timestamp, orders: [u64; 2], counts: [u64; 3]) -> Value {
     let order = |region: &str, count: u64| {
         json!({"startTimeUnixNano": nanos(began), "timeUnixNano": nanos(at), "asInt": count.to_string(),
             "attributes": [text("region", region)]})
@@ -72,9 +72,63 @@ async fn metrics_that_are_sent_are_listed_and_told_over_time() {
         ["metrics", "show", "shop.orders", "--step", "soon"],
         ["metrics", "show", "shop.orders", "--since", "soon"],
         ["metrics", "show", "shop.orders", "--kind", "counter"],
+        ["metrics", "show", "shop.orders", "--temporality", "sometimes"],
     ] {
         assert_eq!(refused(data.path(), &args)["code"], "query-invalid", "{args:?}");
     }
     let content = refused(data.path(), &["metrics", "show", "shop.orders", "--by", "gen_ai.input.messages"]);
     assert_eq!(content["code"], "trace-question-invalid");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_of_what_is_sent_under_one_name_is_chosen_by_what_it_is_and_grafana_finds_its_labels() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), "127.0.0.1");
+    let user = User::of(&server, None);
+    let at = SystemClock.now().minus(Duration::from_secs(60));
+    let began = at.minus(Duration::from_secs(60));
+    // All at one moment, as one program exports them.
+    let points = |value: u64| {
+        json!([{"startTimeUnixNano": nanos(began), "timeUnixNano": nanos(at), "asInt": value.to_string(),
+            "attributes": [text("region", "eu")]}])
+    };
+    let sum = |temporality: u8, monotonic: bool, value: u64| {
+        json!({"name": "load", "unit": "By", "sum": {"aggregationTemporality": temporality, "isMonotonic": monotonic,
+            "dataPoints": points(value)}})
+    };
+    let gauge = |unit: &str, value: u64| json!({"name": "load", "unit": unit, "gauge": {"dataPoints": points(value)}});
+    let metrics = json!([sum(2, true, 7), sum(2, false, 5), sum(1, false, 3), gauge("By", 2), gauge("", 1)]);
+    let resource = json!({"attributes": [text("service.name", "shop")]});
+    let export = json!({"resourceMetrics": [{"resource": resource, "scopeMetrics": [{"metrics": metrics}]}]});
+    assert_eq!(user.post("/v1/metrics", &export).await.text, "{}");
+
+    let listed = run(data.path(), &["metrics", "list"]);
+    let load = &listed["items"][0];
+    assert_eq!((load["others"].as_array().unwrap().len(), &load["more_forms"]), (4, &json!(0)), "{listed}");
+    for (flags, measure, value) in [
+        (&["--monotonic", "true"][..], "increase", 7.0),
+        (&["--monotonic", "false", "--temporality", "cumulative"][..], "last", 5.0),
+        (&["--monotonic", "false", "--temporality", "delta"][..], "increase", 3.0),
+        (&["--kind", "gauge", "--unit", "By"][..], "mean", 2.0),
+        (&["--kind", "gauge", "--unit", ""][..], "mean", 1.0),
+    ] {
+        let told = run(data.path(), &[&["metrics", "show", "load", "--since", "1h", "--step", "2h"][..], flags].concat());
+        let said = (&told["measures"][0], &told["groups"][0]["steps"][0]["values"][0]);
+        assert_eq!(said, (&json!(measure), &json!(value)), "{flags:?}: {told}");
+        assert_eq!(told["others"].as_array().unwrap().len(), 4, "{flags:?}: {told}");
+    }
+    let series = user.get("/api/v1/metrics/load/series?kind=gauge&unit=").await.json();
+    assert_eq!(series["form"], json!({"kind": "gauge", "unit": ""}));
+    assert_eq!(user.get("/api/v1/metrics/load/series?monotonic=perhaps").await.status, 400);
+
+    let told = async |path: &str| user.get(&format!("/api/v1/prometheus/api/v1/{path}")).await.json()["data"].clone();
+    let labels = told("labels").await;
+    assert!(["job", "model", "region"].iter().all(|label| labels.as_array().unwrap().contains(&json!(label))), "{labels}");
+    assert_eq!(told("label/region/values").await, json!(["eu"]));
+    assert_eq!(told("series?match%5B%5D=load_bytes_total").await[0]["region"], "eu");
+    let described = told("metadata?metric=load_bytes_total").await;
+    assert_eq!(
+        (&described["load_bytes_total"][0]["type"], &described["load_bytes_total"][0]["unit"]),
+        (&json!("counter"), &json!("By"))
+    );
 }

@@ -292,7 +292,11 @@ async fn an_ingestion_waits_for_its_model_while_a_server_fetches_it() {
     send.send(true).unwrap();
     until("the end", async || now().await.status != "running").await;
     let ended = now().await;
-    assert_eq!((ended.status.as_str(), ended.report.as_ref().map(|report| report.added)), ("succeeded", Some(3)), "{ended:?}");
+    assert_eq!(
+        (ended.status.as_str(), ended.report.as_ref().and_then(|report| report.added)),
+        ("succeeded", Some(3)),
+        "{ended:?}"
+    );
     assert_eq!(found(&server).await.passages.len(), 3);
     let said = server.said();
     assert!(said.contains("fetching late-minilm (model): 100 %") && said.contains("late-minilm is here"), "{said}");

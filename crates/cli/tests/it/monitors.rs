@@ -153,6 +153,79 @@ async fn monitors_of_one_app_are_one_incident_where_they_say_so() {
     assert_eq!((&told["incident"]["group"], told["alerts"].as_array().map(Vec::len)), (&json!("app=shop"), Some(2)), "{told}");
 }
 
+/// A gauge of this moment, as an SDK exports it.
+fn queues(lengths: &[(&str, f64)]) -> Value {
+    let now = SystemClock.now().as_micros() * 1_000;
+    let said = |key: &str, text: &str| json!({"key": key, "value": {"stringValue": text}});
+    let point = |&(region, length): &(&str, f64)| json!({"timeUnixNano": now.to_string(), "asDouble": length, "attributes": [said("region", region)]});
+    let points: Vec<Value> = lengths.iter().map(point).collect();
+    let metrics = json!([{"name": "shop.queue", "gauge": {"dataPoints": points}}]);
+    let resource = json!({"attributes": [said("service.name", "shop")]});
+    json!({"resourceMetrics": [{"resource": resource, "scopeMetrics": [{"metrics": metrics}]}]})
+}
+
+fn of_metric(name: &str, metric: &Value, more: &Value) -> Value {
+    let mut made = monitor(name, "", more);
+    let spec = made["spec"].as_object_mut().unwrap();
+    spec.remove("filter");
+    spec.insert("measure".to_owned(), json!({"metric": metric}));
+    made
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_metric_that_programs_send_is_watched_by_its_attributes_and_its_silence_is_missing() {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path();
+    let server = Server::start(data, "127.0.0.1");
+    let user = User::of(&server, None);
+    let long = json!({"compare": {"threshold": {"above": 10.0}}, "slices": "region", "severity": "error"});
+    apply_all(
+        data,
+        &[
+            of_metric("queue", &json!({"name": "shop.queue", "value": "last"}), &long),
+            of_metric(
+                "unlike",
+                &json!({"name": "shop.queue", "value": "rate"}),
+                &json!({"compare": {"threshold": {"above": 1}}}),
+            ),
+            of_metric(
+                "nobody",
+                &json!({"name": "nobody.sends.this", "value": "last"}),
+                &json!({"compare": {"threshold": {"above": 1}}}),
+            ),
+        ],
+    );
+    until("a metric that nobody sends to be missing", async || is_in(&user, "nobody", "missing").await).await;
+    until("the long queue to fire", async || {
+        assert_eq!(user.post("/v1/metrics", &queues(&[("eu", 17.0), ("us", 2.0)])).await.status, 200);
+        is_in(&user, "queue", "firing").await && !stands(&user, "queue").await["monitor"]["incidents"][0].is_null()
+    })
+    .await;
+    let shown = stands(&user, "queue").await;
+    let slices: Vec<(&Value, &Value, &Value)> =
+        shown["slices"].as_array().unwrap().iter().map(|slice| (&slice["slice"], &slice["state"], &slice["value"])).collect();
+    assert_eq!(slices, [(&json!("eu"), &json!("firing"), &json!(17.0)), (&json!("us"), &json!("ok"), &json!(2.0))], "{shown}");
+    let says = shown["monitor"]["says"].as_str().unwrap();
+    assert!(says.starts_with("region eu: the last value of shop.queue is 17 ("), "{says}");
+    let incident = shown["monitor"]["incidents"][0].as_str().unwrap().to_owned();
+    let told = run(data, &["incidents", "show", &incident]);
+    let alert = &told["alerts"][0];
+    assert_eq!((&alert["labels"]["region"], &alert["facts"]["metric"]), (&json!("eu"), &json!("shop.queue")), "{told}");
+    assert_eq!((&told["incident"]["severity"], &alert["traces"]), (&json!("error"), &json!([])), "{told}");
+    until("a value that the metric does not have to be told", async || {
+        assert_eq!(user.post("/v1/metrics", &queues(&[("eu", 17.0)])).await.status, 200);
+        let trouble = stands(&user, "unlike").await["monitor"]["trouble"].as_str().unwrap_or_default().to_owned();
+        trouble.contains("`shop.queue` is a gauge, of which there is no rate")
+    })
+    .await;
+    until("silence to be missing", async || is_in(&user, "queue", "missing").await).await;
+    until("the incident to end", async || {
+        assert_eq!(user.post("/v1/metrics", &queues(&[("eu", 3.0), ("us", 2.0)])).await.status, 200);
+        user.get(&format!("/api/v1/incidents/{incident}")).await.json()["incident"]["state"] == "resolved"
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_look_tells_nobody_unless_it_is_asked_to() {
     let data = tempfile::tempdir().unwrap();

@@ -52,7 +52,8 @@ const TABLE: &[(&str, &str, u16, &str)] = &[
     ("POST /api/v1/apply", HUGE, 413, "body-too-large"),
     ("POST /api/v1/apply", STALLED, 408, "body-too-slow"),
     ("GET /api/v1/assets/prompt/%FF", "", 400, "path-invalid"),
-    ("GET /api/v1/assets/prompt/x/diff?from=first", "", 400, "query-invalid"),
+    ("GET /api/v1/assets/prompt/x/diff?from=first", "", 404, "registry-not-found"),
+    ("DELETE /api/v1/assets/prompt/x/aliases/y?expected=first", "", 400, "query-invalid"),
     ("GET /api/v1/assets?limit=many", "", 400, "paging-invalid"),
     ("GET /v1/models", WRONG_KEY, 401, "identity-invalid-key"),
     ("GET /v1/nothing", "", 404, "route-not-found"),
@@ -123,6 +124,11 @@ fn the_page_of_a_code_is_in_the_binary() {
     let text = raw(&server, "GET /errors/body-too-large", "", "");
     assert_eq!((text.status, text.header("content-type")), (200, Some("text/markdown; charset=utf-8")));
     assert!(text.text.starts_with("# body-too-large\n"), "{}", text.text);
+    // As clients of OpenAI see codes.
+    for (code, page) in [("context_length_exceeded", "context-length-exceeded"), ("model_not_found", "model-not-found")] {
+        let text = raw(&server, &format!("GET /errors/{code}"), "", "");
+        assert!(text.status == 200 && text.text.starts_with(&format!("# {page}\n")), "{}", text.text);
+    }
     let page = raw(&server, "GET /errors/body-too-large", "accept: text/html\r\n", "");
     assert!(page.text.contains("<h1>body-too-large</h1>"), "{}", page.text);
 }

@@ -91,7 +91,11 @@ async fn an_answer_is_given_again_from_the_documents_of_then() {
     let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (server, answer) = asked(data.path(), folder.path()).await;
     write(folder.path(), "turquoise");
-    std::fs::write(folder.path().join("wall.md"), "# The wall\n\nThe wall of the garden is painted white.\n").unwrap();
+    std::fs::write(
+        folder.path().join("wall.md"),
+        "# The wall\n\nThe wall of the [garden](https://garden.example/) is painted white.\n",
+    )
+    .unwrap();
     let report = run(data.path(), &["ingest", "notes"]);
     assert_eq!((&report["report"]["changed"], &report["report"]["added"]), (&json!(1), &json!(1)), "{report}");
     let now = run(data.path(), &["search", "notes", "what colour is the gate painted", "--limit", "1"]);
@@ -107,6 +111,16 @@ async fn an_answer_is_given_again_from_the_documents_of_then() {
     assert_eq!(then["current"], false, "{then}");
     let now: Value = server.client().get(&text).await.unwrap();
     assert!(now["text"].as_str().unwrap().contains("turquoise") && now["current"] == true, "{now}");
+
+    // Where links lead stands beside the text.
+    let walls: Value = server.client().get("/api/v1/knowledge/notes/documents?q=wall").await.unwrap();
+    let wall = walls["items"][0]["id"].as_str().unwrap();
+    let wall: Value = server.client().get(&format!("/api/v1/knowledge/notes/documents/{wall}/text")).await.unwrap();
+    let link = &wall["links"][0];
+    assert_eq!((&link["text"], &link["target"]), (&json!("garden"), &json!("https://garden.example/")), "{wall}");
+    let place = |field: &str| usize::try_from(link[field].as_u64().unwrap()).unwrap();
+    let words = wall["text"].as_str().unwrap().get(place("start")..place("end"));
+    assert_eq!(words, Some("[garden](https://garden.example/)"));
 
     let again = run(data.path(), &["replay", trace_of(&answer)]);
     assert_eq!(again["same"], true, "{again}");

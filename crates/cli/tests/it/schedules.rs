@@ -94,7 +94,7 @@ async fn who_asks_whether_something_changed_begins_nothing_when_nothing_did() {
     assert_eq!(after.items.len(), traces.items.len());
     write(folder.path(), "b.md");
     let changed = ask(json!({"if_changed": true, "wait": true})).await;
-    assert_eq!((changed.unchanged, changed.run.report.unwrap().added), (false, 1));
+    assert_eq!((changed.unchanged, changed.run.report.unwrap().added), (false, Some(1)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,8 +114,8 @@ async fn a_watching_command_lives_through_a_server_that_starts_again() {
     let mut lines = BufReader::new(watcher.stdout.take().unwrap()).lines();
     let mut added = move || loop {
         let run: wire::RunView = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
-        if let Some(report) = run.report.filter(|report| report.added > 0) {
-            return report.added;
+        if let Some(added) = run.report.and_then(|report| report.added).filter(|added| *added > 0) {
+            return added;
         }
     };
     let (mut added, first) = tokio::task::spawn_blocking(move || {

@@ -74,6 +74,8 @@ async fn spending_is_shown_by_what_it_is_asked_by_and_at_other_prices() {
     let by = |by: &str| run(data, &["usage", "--by", by]);
     assert_eq!(rows(&by("user")), [("ann", 2, "0.004", 0), ("bob", 2, "0.002", 1)]);
     assert_eq!(rows(&by("key")), [(key, 2, "0.004", 0), ("", 2, "0.002", 1)]);
+    assert_eq!((&by("key")["rows"][0]["key_name"], &by("user")["rows"][0]["key_name"]), (&json!("ci"), &Value::Null));
+    assert!(said(data, &["usage", "--by", "key"]).contains(&format!("ci ({key})")));
     assert_eq!(rows(&by("model")), [("here/small", 3, "0.006", 0), ("here/unheard-of", 1, "0.00", 1)]);
     assert_eq!(rows(&by("provider")), [("here", 4, "0.006", 1)]);
     assert_eq!(rows(&by("project")), [("default", 4, "0.006", 1)]);
@@ -94,6 +96,21 @@ async fn spending_is_shown_by_what_it_is_asked_by_and_at_other_prices() {
     assert_eq!((&other["total"]["repriced"], &other["total"]["still_unpriced"]), (&json!("0.03"), &none));
     let anns = run(data, &["usage", "reprice", "--as", "gpt-4o", "--user", "ann", "--model", "here/small"]);
     assert_eq!((&anns["total"]["calls"], &anns["total"]["repriced"], &anns["apart_calls"]), (&json!(2), &json!("0.015"), &none));
+    // 0.0075 for each of two calls of the key, and of two that had none.
+    let by = |args: &[&str]| -> Vec<(String, u64, String)> {
+        let found = run(data, &[&["usage", "reprice", "--as", "gpt-4o"][..], args].concat());
+        let row = |row: &Value| {
+            let text = |field: &str| row[field].as_str().unwrap_or("none").to_owned();
+            (text(if row["key_name"].is_null() { "name" } else { "key_name" }), row["calls"].as_u64().unwrap(), text("repriced"))
+        };
+        found["rows"].as_array().unwrap().iter().map(row).collect()
+    };
+    let of = |name: &str, calls: u64, dollars: &str| (name.to_owned(), calls, dollars.to_owned());
+    assert_eq!(by(&["--by", "key"]), [of("", 2, "0.015"), of("ci", 2, "0.015")]);
+    assert_eq!(by(&["--by", "user"]), [of("ann", 2, "0.015"), of("bob", 2, "0.015")]);
+    assert_eq!(by(&["--by", "project"]), [of("default", 4, "0.03")]);
+    assert_eq!(by(&["--by", "project", "--all-projects"]), [of("default", 4, "0.03")]);
+    assert_eq!(refused(data, &["usage", "reprice", "--as", "gpt-4o", "--by", "colour"])["code"], "usage-bad-question");
     let embedding = person.post("/v1/embeddings", &json!({"model": "here/small", "input": "text"})).await;
     assert_eq!(embedding.status, 200, "{}", embedding.text);
     until("five calls", async || run(data, &["calls"])["items"].as_array().unwrap().len() == 5).await;

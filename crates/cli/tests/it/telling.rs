@@ -164,3 +164,68 @@ async fn a_hit_says_on_the_terminal_why_it_ranked_and_where_it_stands() {
     assert!(lines[3].trim().ends_with(text), "{out}");
     assert!(err.contains("hybrid · ") && err.contains("rerank "), "{err}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_in_what_was_not_all_read_says_so() {
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (data, folder) = (data.path(), folder.path());
+    for name in ["one", "two"] {
+        std::fs::create_dir(folder.join(name)).unwrap();
+    }
+    std::fs::write(folder.join("one/a.md"), "# Of one\n\nThe garden has a wall.\n").unwrap();
+    let server = Server::start(data, "127.0.0.1");
+    apply_all(data, &[knowledge(folder, 0.35)]);
+    std::fs::remove_dir(folder.join("two")).unwrap();
+    let output = command(data).args(["ingest", "notes"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "done in part: {output:?}");
+    let (out, err) = said(data, &["search", "notes", "what has the garden"]);
+    let told = "⚠ `notes` is read without `two`, added or changed since: `mainspring ingest notes` reads the rest";
+    assert!(out.contains("Of one") && err.contains(told), "{out}{err}");
+    let (_, err) = said(data, &["search", "notes", "quantum chromodynamics on a lattice"]);
+    assert!(err.contains("nothing relevant in what was read: nearest ") && err.contains(" since (source-missing): "), "{err}");
+
+    let user = User::of(&server, None);
+    let search = "/api/v1/knowledge/notes/search?query";
+    let unread = json!({"knowledge": "notes", "state": "source_unread", "sources": ["two"]});
+    assert_eq!(get(&user, &format!("{search}=what+has+the+garden")).await["unread"], unread);
+    let mut with_code = unread;
+    with_code["code"] = json!("source-missing");
+    assert_eq!(get(&user, &format!("{search}=quantum+chromodynamics+on+a+lattice")).await["unread"], with_code);
+
+    std::fs::create_dir(folder.join("two")).unwrap();
+    run(data, &["ingest", "notes"]);
+    let (_, err) = said(data, &["search", "notes", "quantum chromodynamics on a lattice"]);
+    assert!(err.contains("nothing relevant: nearest ") && !err.contains('⚠'), "{err}");
+    assert_eq!(get(&user, &format!("{search}=quantum")).await.get("unread"), None);
+}
+
+#[test]
+fn a_run_is_counted_for_those_who_see_every_document_and_for_nobody_else() {
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (data, folder) = (data.path(), folder.path());
+    for name in ["one", "two"] {
+        std::fs::create_dir(folder.join(name)).unwrap();
+        std::fs::write(folder.join(name).join("garden.md"), format!("# Garden {name}\n\nThe garden has a wall.\n")).unwrap();
+    }
+    let server = Server::start(data, "127.0.0.1");
+    apply_all(data, &[knowledge(folder, 0.35)]);
+    said(data, &["ingest", "notes"]);
+    std::fs::rename(folder.join("one/garden.md"), folder.join("one/moved.md")).unwrap();
+    said(data, &["ingest", "notes"]);
+    let (all, _) = said(data, &["runs", "notes"]);
+    assert!(all.contains("0 added, 0 changed, 1 moved, 0 deleted, 0 failed"), "{all}");
+
+    let made = run(data, &["keys", "create", "few", "--role", "reader", "--no-labels"]);
+    let few = |args: &[&str]| {
+        let mut command = command(data);
+        command.args(args).args(["--url", &server.url]).env("MAINSPRING_API_KEY", made["secret"].as_str().unwrap());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let table = few(&["runs", "notes"]);
+    assert!(table.contains("0 failed") && !table.contains("added"), "{table}");
+    let runs: Value = serde_json::from_str(&few(&["runs", "notes", "--json"])).unwrap();
+    let report = &runs["items"][0]["report"];
+    assert!(report["failed"] == json!(0) && report.get("added").is_none() && report.get("chunks").is_none(), "{report}");
+}

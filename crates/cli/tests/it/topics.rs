@@ -80,6 +80,7 @@ async fn the_topic_that_grew_is_named_and_shown() {
     let report = user.get(&question).await.json();
     let topics = &report["topics"];
     assert_eq!(topics["state"], "measured", "{topics}");
+    assert_eq!((&topics["version"]["number"], &topics["version"]["why"]), (&json!(1), &json!("first")), "{topics}");
     assert!(topics["p"].as_f64().unwrap() < 0.01 && topics["psi"].as_f64().unwrap() > 0.2, "{topics}");
     let grew: Vec<&Value> = topics["topics"].as_array().unwrap().iter().filter(|topic| topic["grew"] == true).collect();
     assert!(grew.iter().any(|topic| named(topic, "parcel")), "{topics}");

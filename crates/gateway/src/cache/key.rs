@@ -6,13 +6,14 @@ use mainspring_llm::exchange::Dialect;
 use mainspring_providers::Operation;
 use serde_json::{Map, Value};
 
+use super::digits;
 use crate::{
     record::Caller,
     route::{Cache, CacheMode},
 };
 
 /// Changes when what is digested changes, so that old answers are not given for new keys.
-const FORM: &[u8] = b"mainspring-gateway-cache-4";
+const FORM: &[u8] = b"mainspring-gateway-cache-5";
 /// Say who asks, not what.
 const WHO: [&str; 3] = ["user", "safety_identifier", "prompt_cache_key"];
 /// The answer depends on what the provider keeps of earlier requests, or comes later.
@@ -46,8 +47,8 @@ pub(crate) struct Keys {
 
 /// Absent where the answer is not to be kept: a sampled one, one that depends on more than the request, or a body that
 /// is no JSON object.
-pub(crate) fn keys(scope: &Scope<'_>, rules: &Cache, body: &[u8]) -> Option<Keys> {
-    let mut body: Value = serde_json::from_slice(body).ok()?;
+pub(crate) fn keys(scope: &Scope<'_>, rules: &Cache, text: &[u8]) -> Option<Keys> {
+    let mut body: Value = serde_json::from_slice(text).ok()?;
     let fields = body.as_object_mut()?;
     let stateful = |name: &str| fields.get(name).is_some_and(|value| !matches!(value, Value::Null | Value::Bool(false)));
     if STATEFUL.iter().any(|name| stateful(name)) || (is_sampled(scope.operation, fields) && !rules.sampled) {
@@ -56,14 +57,44 @@ pub(crate) fn keys(scope: &Scope<'_>, rules: &Cache, body: &[u8]) -> Option<Keys
     for name in WHO {
         fields.remove(name);
     }
-    // Where Anthropic's clients say it.
-    if let Some(Value::Object(notes)) = fields.get_mut("metadata").filter(|_| scope.said_in == Dialect::Anthropic) {
-        notes.remove("user_id");
-    }
-    let exact = digest(scope, rules, &body);
+    forget_notes(scope, fields);
+    write_alike(fields);
+    let long = digits::long(text);
+    let exact = digest(scope, rules, (&body, long.as_slice()));
     let semantic = rules.mode == CacheMode::Semantic && has_turns(scope.operation);
     let words = body.as_object_mut().filter(|_| semantic).and_then(take_last_words);
-    Some(Keys { exact, alike: words.map(|words| (digest(scope, rules, &body), words)) })
+    Some(Keys { exact, alike: words.map(|words| (digest(scope, rules, (&body, long.as_slice())), words)) })
+}
+
+/// Notes that a client makes for itself change no answer, except one that says them again.
+fn forget_notes(scope: &Scope<'_>, fields: &mut Map<String, Value>) {
+    if scope.said_in == Dialect::Anthropic {
+        // Where Anthropic's clients say who asks.
+        if let Some(Value::Object(notes)) = fields.get_mut("metadata") {
+            notes.remove("user_id");
+        }
+    } else if scope.operation != Operation::Responses {
+        fields.remove("metadata");
+    }
+}
+
+/// What says the same is written the same way. Parameters only: in messages and tools a model may read how a number is
+/// written.
+fn write_alike(fields: &mut Map<String, Value>) {
+    if fields.get("stream").is_some_and(|stream| matches!(stream, Value::Null | Value::Bool(false))) {
+        fields.remove("stream");
+    }
+    for value in fields.values_mut() {
+        if let Some(whole) = value.as_f64().filter(|_| value.is_f64()).and_then(as_whole) {
+            *value = Value::from(whole);
+        }
+    }
+}
+
+/// Absent for a number with a fraction, and for one so large that a float does not tell it from its neighbours.
+fn as_whole(number: f64) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    (number.fract() == 0.0 && number.abs() < EXACT).then_some(number as i64)
 }
 
 const fn has_turns(operation: Operation) -> bool {
@@ -78,7 +109,7 @@ fn is_sampled(operation: Operation, fields: &Map<String, Value>) -> bool {
     writes && !cold && !seeded
 }
 
-fn digest(scope: &Scope<'_>, rules: &Cache, body: &Value) -> Digest {
+fn digest(scope: &Scope<'_>, rules: &Cache, (body, long): (&Value, &[u8])) -> Digest {
     let Scope { caller, app_version, user, labels, route, named, version, operation, said_in, headers } = scope;
     let project: ProjectId = caller.project;
     let who = if rules.per_user {
@@ -104,6 +135,8 @@ fn digest(scope: &Scope<'_>, rules: &Cache, body: &Value) -> Digest {
         app_version.unwrap_or_default().as_bytes(),
         said.join("\n").as_bytes(),
         body.as_bytes(),
+        // As values, some of its numbers would be the same as others.
+        long,
     ])
 }
 

@@ -1,5 +1,6 @@
 //! Answers that are given again. Never across projects, versions of routes and apps, or access labels; kept in memory only.
 
+mod digits;
 mod key;
 mod shelf;
 

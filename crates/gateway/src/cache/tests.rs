@@ -56,7 +56,14 @@ struct Asked {
 
 fn asked() -> Asked {
     Asked {
-        caller: Caller { project: ProjectId::from_raw(1), principal: PrincipalId::from_raw(1), key: None, user: None, app: None },
+        caller: Caller {
+            project: ProjectId::from_raw(1),
+            principal: PrincipalId::from_raw(1),
+            key: None,
+            user: None,
+            app: None,
+            line_of: None,
+        },
         app_version: None,
         user: None,
         labels: Labels::none(),
@@ -74,6 +81,10 @@ fn asked() -> Asked {
 fn key_of(change: impl FnOnce(&mut Asked)) -> Option<Keys> {
     let mut asked = asked();
     change(&mut asked);
+    keys_of(&asked, &asked.body.to_string())
+}
+
+fn keys_of(asked: &Asked, text: &str) -> Option<Keys> {
     let scope = Scope {
         caller: &asked.caller,
         app_version: asked.app_version,
@@ -86,7 +97,7 @@ fn key_of(change: impl FnOnce(&mut Asked)) -> Option<Keys> {
         said_in: asked.said_in,
         headers: &asked.headers,
     };
-    keys(&scope, &asked.rules, asked.body.to_string().as_bytes())
+    keys(&scope, &asked.rules, text.as_bytes())
 }
 
 #[test]
@@ -130,16 +141,50 @@ fn order_of_fields_and_who_asks_do_not_matter() {
         asked.rules.per_user = true;
     };
     assert_ne!(key_of(apart), Some(same));
-    // Where Anthropic's clients say who asks; elsewhere the same field is a note like any other.
-    let noted = |said_in, user: &str| {
-        let metadata = json!({"user_id": user, "team": "red"});
+    // Where Anthropic's clients say who asks; OpenAI's make notes there.
+    let noted = |said_in, metadata: Value| {
         key_of(|asked| {
             asked.said_in = said_in;
             asked.body["metadata"] = metadata;
         })
     };
-    assert_eq!(noted(Dialect::Anthropic, "ann"), noted(Dialect::Anthropic, "bob"));
-    assert_ne!(noted(Dialect::OpenAiChat, "ann"), noted(Dialect::OpenAiChat, "bob"));
+    let of = |user: &str| json!({"user_id": user, "team": "red"});
+    assert_eq!(noted(Dialect::Anthropic, of("ann")), noted(Dialect::Anthropic, of("bob")));
+    assert_ne!(noted(Dialect::Anthropic, of("ann")), noted(Dialect::Anthropic, json!({"team": "blue"})));
+    assert_eq!(noted(Dialect::OpenAiChat, of("ann")), key_of(|_| {}), "notes change no completion");
+    let responding = |metadata: Value| {
+        key_of(|asked| {
+            (asked.said_in, asked.operation) = (Dialect::OpenAiResponses, Operation::Responses);
+            asked.body["metadata"] = metadata;
+        })
+    };
+    assert_ne!(responding(of("ann")), responding(of("bob")), "a response says its notes again");
+}
+
+#[test]
+fn the_same_parameters_are_the_same_however_they_are_written() {
+    let with = |name: &str, value: Value| key_of(|asked| asked.body[name] = value).unwrap().exact;
+    let plain = key_of(|_| {}).unwrap().exact;
+    assert_eq!(with("temperature", json!(0.0)), plain);
+    assert_eq!(with("temperature", json!(-0.0)), plain);
+    assert_eq!(with("stream", json!(false)), plain);
+    assert_eq!(with("stream", Value::Null), plain);
+    assert_eq!(with("top_p", json!(1)), with("top_p", json!(1.0)));
+    assert_ne!(with("top_p", json!(1)), with("top_p", json!(0.5)));
+    assert_eq!(with("max_tokens", json!(100)), with("max_tokens", json!(100.0)));
+    // What no float tells from its neighbours stays as it is.
+    assert_ne!(with("seed", json!(9_007_199_254_740_993_u64)), with("seed", json!(9_007_199_254_740_992.0)));
+    let written = |seed: &str| {
+        let text = format!(r#"{{"messages":[{{"role":"user","content":"hello"}}],"model":"r","seed":{seed}}}"#);
+        keys_of(&asked(), &text).unwrap()
+    };
+    let (one, next) = (written("100000000000000000001"), written("100000000000000000002"));
+    assert!(one.exact != next.exact && one.alike != next.alike, "nor does any number of Rust");
+    assert_eq!(one, written("100000000000000000001"));
+    // A model may read these as they are written.
+    let tool =
+        |value: Value| with("tools", json!([{"type": "function", "function": {"name": "f", "parameters": {"const": value}}}]));
+    assert_ne!(tool(json!(1)), tool(json!(1.0)));
 }
 
 #[test]

@@ -146,7 +146,7 @@ fn table(yaml: &str) -> Arc<PriceTable> {
 #[test]
 fn a_projects_own_table_comes_first_model_by_model() {
     let own = table(
-        "models:\n- {model: gpt-4o, provider: azure, input: 1, output: 1}\n- {model: gpt-4o, input: 2, output: 2}\n- {model: 'our-*', input: 3, output: 3}\n- {model: our-best, input: 4, output: 4}",
+        "models:\n- {model: gpt-4o, provider: azure, input: 1, output: 1}\n- {model: gpt-4o, input: 2, output: 2}\n- {model: our-best, input: 4, output: 4}\n- {model: 'our-*', input: 3, output: 3}",
     );
     let prices = Prices::over_builtin(Arc::clone(&own));
     let cost = |provider, kind, model| {
@@ -157,7 +157,8 @@ fn a_projects_own_table_comes_first_model_by_model() {
     assert_eq!(cost("east", Azure, "gpt-4o"), ("1.00".to_owned(), ours, "gpt-4o".to_owned()));
     assert_eq!(cost("azure", OpenAi, "gpt-4o"), ("1.00".to_owned(), ours, "gpt-4o".to_owned()), "a provider of that name");
     assert_eq!(cost("openai", OpenAi, "gpt-4o"), ("2.00".to_owned(), ours, "gpt-4o".to_owned()));
-    assert_eq!(cost("x", OpenAi, "our-best"), ("3.00".to_owned(), ours, "our-*".to_owned()), "the first that matches counts");
+    assert_eq!(cost("x", OpenAi, "our-best"), ("4.00".to_owned(), ours, "our-best".to_owned()), "the first that matches counts");
+    assert_eq!(cost("x", OpenAi, "our-other"), ("3.00".to_owned(), ours, "our-*".to_owned()));
     let (dollars, table, entry) = cost("openai", OpenAi, "gpt-4o-mini");
     assert_eq!((dollars.as_str(), table == ours, entry.as_str()), ("0.15", false, "gpt-4o-mini"));
 }
@@ -240,6 +241,31 @@ fn what_a_table_must_not_say_is_found() {
     ] {
         let found = problems(yaml).unwrap();
         assert_eq!(found.keys().collect::<Vec<_>>(), [place], "{yaml}");
+    }
+    let after = |before: &str, price: &str| {
+        let found = problems(&format!("models: [{{{before}, input: 1, output: 1}}, {{{price}, input: 2, output: 2}}]")).unwrap();
+        assert!(found.keys().all(|place| place == "models[1].model"), "{found:?}");
+        found.into_values().next()
+    };
+    let hidden = "it is never reached: `gpt-*` (models[0]) stands before it and matches all that it does; put this one first";
+    assert_eq!(after("model: 'gpt-*'", "model: gpt-4o").as_deref(), Some(hidden));
+    for (before, price) in [
+        ("model: 'gpt-*'", "model: 'gpt-4*'"),
+        ("model: '*'", "model: a, provider: azure"),
+        ("model: a", "model: a, provider: azure"),
+        ("model: 'a*', provider: azure", "model: a, provider: azure"),
+    ] {
+        assert!(after(before, price).is_some(), "{before} before {price}");
+    }
+    for (before, price) in [
+        ("model: gpt-4o", "model: 'gpt-*'"),
+        ("model: 'gpt-4*'", "model: 'gpt-*'"),
+        ("model: 'gpt-*'", "model: gpt"),
+        ("model: '*', provider: azure", "model: a"),
+        ("model: a, provider: azure", "model: a"),
+        ("model: a, provider: azure", "model: a, provider: openai"),
+    ] {
+        assert_eq!(after(before, price), None, "{before} before {price}");
     }
     assert!(problems("models: [{model: a, input: 1}]").unwrap_err().contains("output"), "a price that is left out is not zero");
     assert!(problems("models: [{model: a, input: 1, output: 1, cached: 1}]").unwrap_err().contains("cached"));

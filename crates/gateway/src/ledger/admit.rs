@@ -169,15 +169,17 @@ fn worst_record(caller: &Caller, intent: &Intent, output: u64, target: Option<&C
         cached: false,
         batch: intent.batch,
         response: None,
+        account: None,
+        background: None,
         trace: intent.trace,
     }
 }
 
 /// A caller as tables take it.
 pub(crate) fn tamed(caller: &Caller) -> Caller {
-    let Caller { project, principal, key, user, app } = caller;
+    let Caller { project, principal, key, user, app, line_of } = caller;
     let name = |name: &Option<String>| name.as_deref().map(tame);
-    Caller { project: *project, principal: *principal, key: *key, user: name(user), app: name(app) }
+    Caller { project: *project, principal: *principal, key: *key, user: name(user), app: name(app), line_of: *line_of }
 }
 
 /// Whether a budget could pay for the call if nothing else were spent of it.

@@ -1,7 +1,7 @@
 //! From settled calls to what the catalog keeps of them: segments of records, sums by the hour, money of budgets.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, btree_map::Entry},
     io::{Read as _, Write as _},
     time::Duration,
 };
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     record::{CallRecord, CallStatus, Part, PriceStamp},
-    store::{BudgetKey, MakerRow, SegmentRow, Spend},
+    store::{BudgetKey, MakerKey, MakerRow, SegmentRow, Spend},
 };
 
 /// A batch this large is written at once.
@@ -49,8 +49,8 @@ impl Settled {
 pub(crate) struct Prepared {
     pub(crate) segments: Vec<SegmentRow>,
     pub(crate) sums: Vec<Sum>,
-    /// Who made what providers keep; the newest of each name.
-    makers: BTreeMap<(ProjectId, String), MakerRow>,
+    /// Who made what providers keep.
+    makers: BTreeMap<MakerKey, MakerRow>,
 }
 
 /// The sums of one group of calls, as a row of `usage_hour`.
@@ -114,8 +114,7 @@ fn cost_of(record: &CallRecord, cost: Money) -> i64 {
 impl Prepared {
     /// `name` makes the segments' ids.
     pub(crate) fn of(calls: &[Settled], name: &str) -> std::io::Result<Self> {
-        let made = calls.iter().filter_map(|call| MakerRow::of(&call.record)).map(|row| (row.key(), row));
-        Ok(Self { segments: segments(calls, name)?, sums: sums(calls), makers: made.collect() })
+        Ok(Self { segments: segments(calls, name)?, sums: sums(calls), makers: makers(calls) })
     }
 
     /// The sums as a list for one statement.
@@ -184,6 +183,23 @@ impl Group {
         let model = if self.route.is_empty() { &self.model } else { &self.route };
         Subjects { project: self.project, key: &self.api_key, principal: &self.principal, user: &self.end_user, model }
     }
+}
+
+/// Of each name at an account the newest of the project that had it first, as the table has it.
+fn makers(calls: &[Settled]) -> BTreeMap<MakerKey, MakerRow> {
+    let mut makers: BTreeMap<MakerKey, MakerRow> = BTreeMap::new();
+    for row in calls.iter().filter_map(|call| MakerRow::of(&call.record)) {
+        match makers.entry(row.key()) {
+            Entry::Vacant(place) => {
+                place.insert(row);
+            }
+            Entry::Occupied(mut place) if place.get().is_of(row.project()) => {
+                place.insert(row);
+            }
+            Entry::Occupied(_) => {}
+        }
+    }
+    makers
 }
 
 /// A call counts once, where it was answered; its tokens and its money count where they were used, which may be elsewhere.

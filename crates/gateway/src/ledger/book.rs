@@ -174,6 +174,7 @@ mod tests {
             key: Some(ApiKeyId::from_raw(1)),
             user: user.map(str::to_owned),
             app: None,
+            line_of: None,
         };
         check(&book, &caller(1, Some("ann")), "gpt-4o", &[(1, "*"), (3, "ann"), (4, "ann"), (5, "gpt-4o")]);
         check(&book, &caller(1, Some("bob")), "other", &[(1, "*"), (2, "bob")]);

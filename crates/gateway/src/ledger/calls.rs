@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use mainspring_kernel::{
     Actor, Page, PageRequest, Role, Timestamp,
-    id::{ApiKeyId, CallId, ProjectId},
+    id::{ApiKeyId, BatchId, CallId, ProjectId},
     page::cursor,
 };
 use mainspring_llm::TraceId;
@@ -40,6 +40,8 @@ pub struct CallFilter {
     pub provider: Option<String>,
     pub status: Option<CallStatus>,
     pub trace: Option<TraceId>,
+    /// Lines of it.
+    pub batch: Option<BatchId>,
 }
 
 /// The place of a call in the list: when it ended, in microseconds, and its id.
@@ -51,7 +53,7 @@ fn place(record: &CallRecord) -> Place {
 
 impl CallFilter {
     fn passes(&self, record: &CallRecord) -> bool {
-        let Self { since, until, key, user, app, model, provider, status, trace } = self;
+        let Self { since, until, key, user, app, model, provider, status, trace, batch } = self;
         let ended = ended_at(record);
         let same = |wanted: &Option<String>, found: &Option<String>| wanted.is_none() || wanted == found;
         since.is_none_or(|since| ended >= since)
@@ -62,6 +64,7 @@ impl CallFilter {
             && (same(provider, &record.provider) || record.parts().any(|part| part.provider == provider.as_deref()))
             && status.is_none_or(|status| status == record.status)
             && trace.is_none_or(|trace| trace == record.trace)
+            && (batch.is_none() || *batch == record.caller.line_of)
             && model.as_ref().is_none_or(|model| *model == record.model || record.route.as_ref() == Some(model))
     }
 }

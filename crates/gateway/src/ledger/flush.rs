@@ -71,16 +71,20 @@ impl Ledger {
         let (calls, prepared) = self.make_ready(batch).await?;
         let writer = Writer { owner: &self.inner.owner, session: &self.inner.session, shared };
         let now = self.inner.parts.clock.now();
-        let uncovered = write(&self.inner.parts.catalog, writer, (number, now), &prepared).await?;
+        let writing = write(&self.inner.parts.catalog, writer, (number, now), (calls.as_slice(), &prepared));
+        let Written { uncovered, lost } = Box::pin(writing).await?;
         let cleanup = {
             let mut state = self.state();
             for (key, amount) in uncovered {
                 state.meters.add(&key.meter(), amount.into());
             }
+            for call in lost.iter().filter_map(|place| calls.get(*place)) {
+                state.lose(&call.record);
+            }
             state.journal.written(number)
         };
         self.clean(cleanup).await;
-        self.count(&calls);
+        self.count(without(&calls, &lost));
         Ok(calls.len() as u64)
     }
 
@@ -91,8 +95,7 @@ impl Ledger {
                 Some(calls) => Arc::clone(calls),
                 None => recover::read_batch(&dir, &batch)?,
             };
-            let name = format!("{owner}/{:012}", batch.number);
-            let prepared = Prepared::of(&calls, &name).map_err(|source| LedgerFault::BadRecords { segment: name, source })?;
+            let prepared = prepare(&calls, (owner.as_str(), batch.number))?;
             Ok((calls, prepared))
         };
         blocking(work).await
@@ -172,49 +175,99 @@ impl Ledger {
         }
     }
 
-    fn count(&self, calls: &[Settled]) {
+    fn count<'c>(&self, calls: impl Iterator<Item = &'c Settled>) {
         let metrics = &self.inner.parts.metrics;
         let mut by_status: BTreeMap<&'static str, u32> = BTreeMap::new();
         for call in calls {
             *by_status.entry(call.record.status.as_str()).or_default() += 1;
         }
-        for (status, count) in by_status {
+        for (&status, &count) in &by_status {
             metrics.add("mainspring_ledger_calls_total", "Calls written to the catalog.", &[("status", status)], count.into());
         }
-        let interrupted = calls.iter().filter(|call| call.record.status == CallStatus::Interrupted).count();
-        if interrupted > 0 {
+        if let Some(interrupted) = by_status.get(CallStatus::Interrupted.as_str()) {
             tracing::warn!(interrupted, "calls were settled with what was set aside for them, since nobody said how they ended");
         }
     }
 }
 
-/// One transaction: the calls, their sums, who made what providers keep, and the money of budgets they move. Answers what
-/// leases did not cover.
+fn prepare(calls: &[Settled], (owner, number): (&str, u64)) -> Result<Prepared, LedgerFault> {
+    let name = format!("{owner}/{number:012}");
+    Prepared::of(calls, &name).map_err(|source| LedgerFault::BadRecords { segment: name, source })
+}
+
+/// What came of a batch.
+#[derive(Debug)]
+struct Written {
+    /// What leases did not cover.
+    uncovered: Vec<(BudgetKey, i64)>,
+    /// The places of calls in it that are another process's by now, and were left out.
+    lost: Vec<usize>,
+}
+
+/// The calls of a batch but those at these places.
+fn without<'c>(calls: &'c [Settled], places: &'c [usize]) -> impl Iterator<Item = &'c Settled> {
+    calls.iter().enumerate().filter(move |(place, _)| !places.contains(place)).map(|(_, call)| call)
+}
+
+/// One transaction: the calls, their sums, who made what providers keep, and the money of budgets they move. A call in the
+/// background that another process has taken over is that one's to settle, and is left out.
 async fn write(
     catalog: &Catalog,
     writer: Writer<'_>,
     (number, now): (u64, Timestamp),
-    prepared: &Prepared,
-) -> Result<Vec<(BudgetKey, i64)>, LedgerFault> {
-    let (rows, makers) = (&prepared.rows(), &prepared.makers());
+    (calls, prepared): (&[Settled], &Prepared),
+) -> Result<Written, LedgerFault> {
     catalog
         .transact(|mut tx| async move {
-            match store::claim_batch(&mut tx, (writer.owner, writer.session), number, now).await? {
-                Claim::Ours => {}
-                Claim::Written => return Ok((tx, Vec::new())),
+            let settled = match store::claim_batch(&mut tx, (writer.owner, writer.session), number, now).await? {
+                Claim::Ours => Some(now),
+                Claim::Written => None,
                 Claim::Lost => return Err(LedgerFault::Usurped),
+            };
+            let lost = lost(&mut tx, writer.owner, calls, settled).await?;
+            if settled.is_none() {
+                return Ok((tx, Written { uncovered: Vec::new(), lost }));
             }
-            for segment in &prepared.segments {
-                store::insert_segment(&mut tx, segment.clone()).await?;
-            }
-            store::add_usage(&mut tx, rows).await?;
-            if let Some(makers) = makers {
-                store::add_makers(&mut tx, makers).await?;
-            }
-            let uncovered = spend(&mut tx, writer, prepared).await?;
-            Ok((tx, uncovered))
+            let uncovered = if lost.is_empty() {
+                put(&mut tx, writer, prepared).await?
+            } else {
+                tracing::warn!(calls = lost.len(), "calls in the background were taken over by others, which settle them");
+                let ours: Vec<Settled> = without(calls, &lost).cloned().collect();
+                put(&mut tx, writer, &prepare(&ours, (writer.owner, number))?).await?
+            };
+            Ok((tx, Written { uncovered, lost }))
         })
         .await
+}
+
+/// Where in a batch the calls are that another process has taken over, or that this one had settled before. Its others in the
+/// background are `settled` from here on; they are already where the batch was written and only the answer was lost.
+async fn lost(tx: &mut Tx, owner: &str, calls: &[Settled], settled: Option<Timestamp>) -> Result<Vec<usize>, LedgerFault> {
+    let mut lost = Vec::new();
+    for (place, Settled { record, .. }) in calls.iter().enumerate() {
+        if record.background.is_none() {
+            continue;
+        }
+        let is_ours = match settled {
+            Some(now) => store::end_background(tx, owner, record, now).await?,
+            None => store::is_own(tx, owner, record.id).await?,
+        };
+        if !is_ours {
+            lost.push(place);
+        }
+    }
+    Ok(lost)
+}
+
+async fn put(tx: &mut Tx, writer: Writer<'_>, prepared: &Prepared) -> Result<Vec<(BudgetKey, i64)>, LedgerFault> {
+    for segment in &prepared.segments {
+        store::insert_segment(tx, segment.clone()).await?;
+    }
+    store::add_usage(tx, &prepared.rows()).await?;
+    if let Some(makers) = prepared.makers() {
+        store::add_makers(tx, &makers).await?;
+    }
+    spend(tx, writer, prepared).await
 }
 
 async fn spend(tx: &mut Tx, writer: Writer<'_>, prepared: &Prepared) -> Result<Vec<(BudgetKey, i64)>, LedgerFault> {

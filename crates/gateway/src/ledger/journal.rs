@@ -153,6 +153,11 @@ impl Journal {
         outcome.map(drop)
     }
 
+    /// A call under way turned out to be another process's. Whoever reads this journal later is told so by the catalog.
+    pub(crate) fn forget(&mut self, id: CallId) {
+        self.open.remove(&id);
+    }
+
     /// Makes a batch of what has ended since the last one.
     pub(crate) fn close(&mut self) -> io::Result<()> {
         if self.pending.is_empty() {
@@ -292,6 +297,10 @@ impl Journal {
 
     pub(crate) fn has_closed(&self) -> bool {
         !self.closed.is_empty()
+    }
+
+    pub(crate) fn is_under_way(&self, id: CallId) -> bool {
+        self.open.contains_key(&id)
     }
 
     pub(crate) fn under_way(&self) -> usize {

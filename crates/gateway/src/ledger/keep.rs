@@ -18,8 +18,10 @@ const DEAD_AFTER: Duration = Duration::from_secs(3_600);
 const KEEP_WINDOWS: Duration = Duration::from_secs(70 * 86_400);
 /// OpenAI keeps responses for so long.
 const KEEP_MAKERS: Duration = Duration::from_secs(30 * 86_400);
+/// What became of calls in the background is known to processes that come back after so long; each ends within a day.
+const KEEP_BACKGROUND: Duration = Duration::from_secs(92 * 86_400);
 const AT_ONCE: usize = 200;
-/// Rows that are only names.
+/// Rows that are little more than names.
 const MAKERS_AT_ONCE: usize = 2_000;
 
 impl Ledger {
@@ -73,6 +75,7 @@ impl Ledger {
         let (catalog, now) = (&self.inner.parts.catalog, self.inner.parts.clock.now());
         while store::forget_segments(catalog, now.minus(self.inner.parts.keep_calls_for), AT_ONCE).await? == AT_ONCE {}
         while store::forget_makers(catalog, now.minus(KEEP_MAKERS), MAKERS_AT_ONCE).await? == MAKERS_AT_ONCE {}
+        while store::forget_background(catalog, now.minus(KEEP_BACKGROUND), MAKERS_AT_ONCE).await? == MAKERS_AT_ONCE {}
         store::forget_budgets(catalog, now.minus(KEEP_WINDOWS)).await?;
         if self.state().meters.shared() {
             self.settle_for_the_dead().await?;

@@ -171,7 +171,7 @@ impl Ledger {
     }
 }
 
-fn bucket(key: &MeterKey) -> Bucket<'_> {
+pub(super) fn bucket(key: &MeterKey) -> Bucket<'_> {
     Bucket { project: key.project, kind: key.kind, subject: &key.subject, metric: key.metric.as_str() }
 }
 

@@ -100,6 +100,14 @@ impl Meters {
         self.entry(key).settle(amount, (reserved, used), now);
     }
 
+    /// Sets aside for a call that is under way already. Of a shared limit that has been fetched for it.
+    pub(crate) fn hold(&mut self, key: &MeterKey, (amount, reserved): (i128, i128), now: i64) {
+        match self.entry(key) {
+            Meter::Share(share) => share.hold(reserved, now),
+            meter => meter.take(amount, reserved, now),
+        }
+    }
+
     fn entry(&mut self, key: &MeterKey) -> &mut Meter {
         let shared = self.shared;
         self.meters.entry(key.clone()).or_insert_with(|| Meter::new(key.metric, shared))
@@ -179,7 +187,8 @@ impl Meters {
         surplus
     }
 
-    /// Gives a share more than it asked for: what could not be given back, or was paid twice.
+    /// Gives a share more than it asked for: what could not be given back, or was paid twice. Less than nothing is taken from
+    /// it, since another has it now.
     pub(crate) fn add(&mut self, key: &MeterKey, amount: i128) {
         if let Some(Meter::Share(share)) = self.meters.get_mut(key) {
             share.add(amount);

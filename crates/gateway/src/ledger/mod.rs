@@ -56,7 +56,7 @@ pub use intent::{Candidate, Intent};
 pub use limit::{Amount, EACH, Limit, Metric, NewLimit, SubjectKind, WordFault};
 pub use permit::Permit;
 pub use processes::Process;
-pub use reprice::{Apart, Repriced, RepricedModel, Repricing};
+pub use reprice::{Apart, Repriced, RepricedRow, Repricing};
 pub use rules::LimitState;
 pub use usage::{UsageBy, UsageFilter, UsageQuestion, UsageReport, UsageRow};
 pub use window::Span;
@@ -66,7 +66,7 @@ use journal::Journal;
 use meters::Meters;
 use pricing::PriceBook;
 
-use crate::{cost::Prices, record::CallRecord};
+use crate::cost::Prices;
 
 /// Records that wait for the catalog may take this much of the disk; then calls under a budget are refused.
 const WAITING_BYTES_MAX: u64 = 256 << 20;
@@ -125,7 +125,7 @@ struct State {
     /// How many bytes may wait for the catalog before budgets are closed.
     waiting_max: u64,
     /// Calls of an earlier process whose answers are made in the background, until somebody waits for them again.
-    left: Vec<CallRecord>,
+    left: Vec<left::Waiting>,
 }
 
 impl Ledger {
@@ -137,6 +137,11 @@ impl Ledger {
     #[must_use]
     pub fn owner(&self) -> &str {
         &self.inner.owner
+    }
+
+    /// Whether several processes keep the limits together.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.state().meters.shared()
     }
 
     /// Where calls are written down in the end.

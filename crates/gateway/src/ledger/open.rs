@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use mainspring_catalog::{Catalog, CatalogFault, Engine};
+use mainspring_catalog::{Catalog, Engine};
 use mainspring_kernel::{
     Fault as _, Stop, Timestamp, fault,
     id::{CallId, ProjectId},
@@ -114,17 +114,25 @@ impl Ledger {
         self.state().journal = journal;
         let settled = async {
             self.settle_past().await?;
+            let left = self.with_those_known(left).await?;
             self.reload().await?;
-            if shared { Ok(()) } else { self.remember_minute().await }
+            if !shared {
+                self.remember_minute().await?;
+            }
+            Box::pin(self.hold_again(left)).await
         };
         let settled = settled.await;
         let mut state = self.state();
-        match &settled {
-            Ok(()) => (state.shut, state.left) = (false, left),
-            Err(_) => state.journal = Journal::shut(&parts.journal, owner),
+        match settled {
+            Ok(left) => {
+                (state.shut, state.left) = (false, left);
+                Ok(())
+            }
+            Err(fault) => {
+                state.journal = Journal::shut(&parts.journal, owner);
+                Err(fault)
+            }
         }
-        drop(state);
-        settled
     }
 
     fn is_shut(&self) -> bool {
@@ -135,7 +143,7 @@ impl Ledger {
     async fn wait_for_room(self, stop: Stop) {
         let shared = self.state().meters.shared();
         while stop.sleep(ROOM_PERIOD).await {
-            match self.take_up(shared).await {
+            match Box::pin(self.take_up(shared)).await {
                 Ok(()) => {
                     tracing::info!("there is room on the disk: calls are taken again");
                     self.start();
@@ -159,7 +167,7 @@ impl Ledger {
         }
     }
 
-    /// Writes what was found in the journal, and gives back what the process had fetched of shared limits.
+    /// Writes what was found in the journal.
     async fn settle_past(&self) -> Result<(), LedgerFault> {
         let mut attempt = 1;
         while let Err(fault) = self.flush().await {
@@ -170,15 +178,6 @@ impl Ledger {
         }
         let cleanup = self.state().journal.written(0);
         self.clean(cleanup).await;
-        let owner = self.inner.owner.as_str();
-        self.inner
-            .parts
-            .catalog
-            .transact(|mut tx| async move {
-                store::return_leases(&mut tx, owner).await?;
-                Ok::<_, CatalogFault>((tx, ()))
-            })
-            .await?;
         Ok(())
     }
 
@@ -270,7 +269,7 @@ fn begin(dir: &Path, owner: &str, recovered: Recovered) -> Result<(Journal, Vec<
     let fault = |source| LedgerFault::journal(dir, source);
     recover::note_owner(dir, owner).map_err(fault)?;
     let mut journal = Journal::begin_after(dir, owner, past).map_err(fault)?;
-    let (left, interrupted): (Vec<_>, Vec<_>) = interrupted.into_iter().partition(|record| record.response.is_some());
+    let (mut left, interrupted): (Vec<_>, Vec<_>) = interrupted.into_iter().partition(|record| record.response.is_some());
     if !interrupted.is_empty() {
         tracing::warn!(
             calls = interrupted.len(),
@@ -280,7 +279,9 @@ fn begin(dir: &Path, owner: &str, recovered: Recovered) -> Result<(Journal, Vec<
     for record in interrupted {
         journal.end(Settled::new(record)).map_err(fault)?;
     }
-    for record in &left {
+    for record in &mut left {
+        // A version that did not write this down had set aside what they cost at worst, as this one does.
+        record.background.get_or_insert(record.cost);
         journal.begin(record.id, frames::began(record)).map_err(fault)?;
     }
     Ok((journal, left))

@@ -140,6 +140,7 @@ impl Permit {
             operation: tame(&record.operation),
             charges: record.charges.into_iter().map(tamed_charge).collect(),
             batch: self.worst.batch,
+            background: self.worst.background,
             ..record
         });
         let clock = self.ledger.inner.parts.clock.now();

@@ -2,10 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use mainspring_kernel::{Actor, AssetRef, Money, Role, Timestamp};
+use mainspring_kernel::{Actor, AssetRef, Money, Role, Timestamp, id::ProjectId};
 use mainspring_providers::{Operation, Preset, ProviderKind};
 
-use super::{Ledger, fault::LedgerFault, open::records, pricing::Servers, rules::needs, usage::UsageFilter, window::hour_of};
+use super::{
+    Ledger,
+    fault::LedgerFault,
+    open::records,
+    pricing::Servers,
+    rules::needs,
+    usage::{ROWS_MAX, UsageBy, UsageFilter, UsageQuestion},
+    window::hour_of,
+};
 use crate::{
     cost::{Charge, Place, Prices, kinds_of},
     record::{CallRecord, Part},
@@ -23,10 +31,10 @@ pub enum Repricing {
     Prices(AssetRef),
 }
 
-/// What calls of one model come to.
+/// What calls of one name come to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RepricedModel {
-    /// Provider and model the calls went to.
+pub struct RepricedRow {
+    /// Empty where calls had none: no key, no user, no route.
     pub name: String,
     pub calls: u64,
     pub input: u64,
@@ -44,9 +52,11 @@ pub struct RepricedModel {
 pub struct Repriced {
     pub since: Timestamp,
     pub until: Timestamp,
-    pub total: RepricedModel,
-    /// By name.
-    pub models: Vec<RepricedModel>,
+    pub total: RepricedRow,
+    /// In the order of their names.
+    pub rows: Vec<RepricedRow>,
+    /// There are more rows: these are the dearest.
+    pub cut: bool,
     /// Calls that the other model could not take, such as embeddings, and what they cost: they are in no sum.
     pub apart: Apart,
 }
@@ -60,6 +70,13 @@ pub struct Apart {
 /// Operations, as records have them, whose answer is a text.
 const WRITES: [&str; 2] = [Operation::Chat.as_str(), Operation::Completions.as_str()];
 
+/// What was added up so far, by name.
+#[derive(Default)]
+struct Sums {
+    rows: BTreeMap<String, RepricedRow>,
+    apart: Apart,
+}
+
 /// The other prices, found.
 enum Rule {
     As { provider: String, server: (ProviderKind, Option<Preset>), model: String, prices: Prices },
@@ -69,46 +86,84 @@ enum Rule {
 impl Ledger {
     /// Reads the calls of the actor's project that began in a stretch of time and pass the filter, and prices them anew. Tokens
     /// stay as they were counted: another model's tokenizer would count others. Cached answers cost nothing either way.
-    pub async fn reprice(
+    pub async fn reprice(&self, actor: &Actor, repricing: &Repricing, question: &UsageQuestion) -> Result<Repriced, LedgerFault> {
+        needs(actor, Role::Reader)?;
+        self.reprice_each(actor, &[actor.project], (repricing, question)).await
+    }
+
+    /// The same of these projects together, at the prices of the actor's own. For who administers the installation, which whoever
+    /// asks has made sure of.
+    pub async fn reprice_all(
         &self,
         actor: &Actor,
-        repricing: &Repricing,
-        filter: &UsageFilter,
-        (since, until): (Timestamp, Timestamp),
+        projects: &[ProjectId],
+        (repricing, question): (&Repricing, &UsageQuestion),
     ) -> Result<Repriced, LedgerFault> {
-        needs(actor, Role::Reader)?;
-        if since >= until {
+        needs(actor, Role::Admin)?;
+        self.reprice_each(actor, projects, (repricing, question)).await
+    }
+
+    async fn reprice_each(
+        &self,
+        actor: &Actor,
+        projects: &[ProjectId],
+        (repricing, question): (&Repricing, &UsageQuestion),
+    ) -> Result<Repriced, LedgerFault> {
+        if question.since >= question.until {
             return Err(LedgerFault::BadQuestion { reason: "`since` is not before `until`".to_owned() });
         }
-        let rule = self.rule(actor, repricing).await?;
-        let mut models: BTreeMap<String, RepricedModel> = BTreeMap::new();
-        let mut apart = Apart::default();
+        let mut sums = Sums::default();
+        for project in projects {
+            let rule = self.rule(actor, *project, repricing).await?;
+            self.add_project(&mut sums, *project, (question, &rule)).await?;
+        }
+        let Sums { rows, apart } = sums;
+        let mut total = RepricedRow::default();
+        rows.values().for_each(|row| total.add(row));
+        let mut rows: Vec<RepricedRow> = rows.into_values().collect();
+        let cut = rows.len() > ROWS_MAX;
+        if cut {
+            rows.sort_by(|a, b| b.cost.max(b.repriced).cmp(&a.cost.max(a.repriced)).then_with(|| a.name.cmp(&b.name)));
+            rows.truncate(ROWS_MAX);
+            rows.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+        Ok(Repriced { since: question.since, until: question.until, total, rows, cut, apart })
+    }
+
+    async fn add_project(
+        &self,
+        sums: &mut Sums,
+        project: ProjectId,
+        (question, rule): (&UsageQuestion, &Rule),
+    ) -> Result<(), LedgerFault> {
+        let UsageQuestion { by, since, until, filter } = question;
         let mut last: Option<SegmentHead> = None;
         loop {
-            let place = (hour_of(since), until);
+            let place = (hour_of(*since), *until);
             let catalog = &self.inner.parts.catalog;
-            let heads = crate::store::segments_since(catalog, actor.project, place, last.as_ref(), SEGMENTS_AT_ONCE).await?;
-            let Some(newest) = heads.last().cloned() else { break };
+            let heads = crate::store::segments_since(catalog, project, place, last.as_ref(), SEGMENTS_AT_ONCE).await?;
+            let Some(newest) = heads.last().cloned() else { return Ok(()) };
             last = Some(newest);
-            let within = |record: &CallRecord| record.at >= since && record.at < until && filter.passes(record);
+            let within = |record: &CallRecord| record.at >= *since && record.at < *until && filter.passes(record);
             for record in records(heads).await?.into_iter().filter(within) {
                 if rule.takes(&record) {
-                    add(&mut models, &record, (filter, &rule));
+                    add(&mut sums.rows, &record, (*by, filter, rule));
                 } else {
-                    apart.add(&record, filter);
+                    sums.apart.add(&record, filter);
                 }
             }
         }
-        let mut total = RepricedModel::default();
-        models.values().for_each(|model| total.add(model));
-        Ok(Repriced { since, until, total, models: models.into_values().collect(), apart })
     }
 
-    async fn rule(&self, actor: &Actor, repricing: &Repricing) -> Result<Rule, LedgerFault> {
-        let servers = self.inner.prices.servers(actor.project).await?;
+    /// For calls of a project, at prices of the actor's.
+    async fn rule(&self, actor: &Actor, project: ProjectId, repricing: &Repricing) -> Result<Rule, LedgerFault> {
         match repricing {
-            Repricing::Prices(table) => Ok(Rule::Table(self.inner.prices.named(actor, table).await?, servers)),
+            Repricing::Prices(table) => {
+                let prices = self.inner.prices.named(actor, table).await?;
+                Ok(Rule::Table(prices, self.inner.prices.servers(project).await?))
+            }
             Repricing::As(model) => {
+                let servers = self.inner.prices.servers(actor.project).await?;
                 let prices = self.prices(actor.project);
                 let (provider, server, name) = priced_place(&prices, &servers, model)?;
                 Ok(Rule::As { provider, server, model: name, prices })
@@ -151,17 +206,17 @@ fn priced_place(prices: &Prices, servers: &Servers, model: &str) -> Result<Price
 
 /// A call counts once, where it was answered, and each part of it where it was used. Of what nobody has a price for the first
 /// part counts the call.
-fn add(models: &mut BTreeMap<String, RepricedModel>, record: &CallRecord, (filter, rule): (&UsageFilter, &Rule)) {
+fn add(rows: &mut BTreeMap<String, RepricedRow>, record: &CallRecord, (by, filter, rule): (UsageBy, &UsageFilter, &Rule)) {
     let (provider, target) = (record.provider.as_deref(), record.target.as_deref());
     if filter.is_at(provider) {
-        model(models, name(record, (provider, target))).calls += 1;
+        row(rows, by.name_of(record, (provider, target))).calls += 1;
     }
     let (mut unpriced, mut still_unpriced) = (false, false);
     for part in record.parts().filter(|part| filter.is_at(part.provider)) {
         let charge = reprice(record, part, rule);
         let used = !part.usage.is_nothing() && !record.cached;
         let (unknown, still_unknown) = (used && part.price.is_none(), used && charge.is_none());
-        model(models, name(record, (part.provider, part.target))).add(&RepricedModel {
+        row(rows, by.name_of(record, (part.provider, part.target))).add(&RepricedRow {
             name: String::new(),
             calls: 0,
             input: part.usage.input,
@@ -176,18 +231,11 @@ fn add(models: &mut BTreeMap<String, RepricedModel>, record: &CallRecord, (filte
     }
 }
 
-fn name(record: &CallRecord, (provider, target): (Option<&str>, Option<&str>)) -> String {
-    match provider.filter(|provider| !provider.is_empty()) {
-        Some(provider) => format!("{provider}/{}", target.unwrap_or_default()),
-        None => record.model.clone(),
-    }
+fn row(rows: &mut BTreeMap<String, RepricedRow>, name: String) -> &mut RepricedRow {
+    rows.entry(name.clone()).or_insert_with(|| RepricedRow { name, ..RepricedRow::default() })
 }
 
-fn model(models: &mut BTreeMap<String, RepricedModel>, name: String) -> &mut RepricedModel {
-    models.entry(name.clone()).or_insert_with(|| RepricedModel { name, ..RepricedModel::default() })
-}
-
-impl RepricedModel {
+impl RepricedRow {
     fn add(&mut self, more: &Self) {
         let Self { name: _, calls, input, output, cost, repriced, unpriced, still_unpriced } = more;
         self.calls += calls;

@@ -1,5 +1,6 @@
 //! The ledger's specification, on both engines.
 
+mod adopting;
 mod budgets;
 mod damage;
 mod killed;
@@ -47,6 +48,7 @@ pub(super) fn record(number: u128) -> CallRecord {
             key: Some(ApiKeyId::from_raw(3)),
             user: Some("ann".to_owned()),
             app: None,
+            line_of: None,
         },
         at: start(),
         took_ms: 800,
@@ -66,6 +68,8 @@ pub(super) fn record(number: u128) -> CallRecord {
         cached: false,
         batch: false,
         response: None,
+        account: None,
+        background: None,
         trace: "0af7651916cd43dd8448eb211c80319c".parse().unwrap(),
     }
 }

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Groups in one answer; what comes after them is only counted in the total.
-const ROWS_MAX: usize = 1_000;
+pub(super) const ROWS_MAX: usize = 1_000;
 
 /// What the rows of a report stand for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -74,6 +74,30 @@ impl UsageBy {
     }
 }
 
+impl UsageBy {
+    /// Under which name a call counts, or what of it was used at a provider: as the sums have it.
+    pub(crate) fn name_of(self, record: &CallRecord, (provider, target): (Option<&str>, Option<&str>)) -> String {
+        let CallRecord { caller, .. } = record;
+        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        match self {
+            Self::Project => caller.project.to_string(),
+            Self::Key => caller.key.map(|key| key.to_string()).unwrap_or_default(),
+            Self::Principal => caller.principal.to_string(),
+            Self::User => text(caller.user.as_deref()),
+            Self::App => text(caller.app.as_deref()),
+            Self::Route => text(record.route.as_deref()),
+            Self::Model => record.model.clone(),
+            Self::Provider => text(provider),
+            Self::Target => match provider.filter(|provider| !provider.is_empty()) {
+                Some(provider) => format!("{provider}/{}", target.unwrap_or_default()),
+                None => record.model.clone(),
+            },
+            Self::Day => beginning(self, hour_of(record.at).div_euclid(24)),
+            Self::Hour => beginning(self, hour_of(record.at)),
+        }
+    }
+}
+
 impl FromStr for UsageBy {
     type Err = LedgerFault;
 
@@ -120,7 +144,7 @@ fn is(wanted: &Option<String>, found: Option<&str>) -> bool {
     wanted.as_deref().is_none_or(|wanted| wanted == found.unwrap_or_default())
 }
 
-/// Calls that began in a stretch of time, which is widened to whole hours.
+/// Calls that began in a stretch of time. Where sums are read it is widened to whole hours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageQuestion {
     pub by: UsageBy,
@@ -227,7 +251,11 @@ impl Ledger {
 
 /// A day or an hour as the catalog counts them, as a date or a time.
 fn moment(by: UsageBy, count: &str) -> String {
-    let count: i64 = count.parse().unwrap_or_default();
+    beginning(by, count.parse().unwrap_or_default())
+}
+
+/// Of a day or an hour, by their number.
+fn beginning(by: UsageBy, count: i64) -> String {
     let hour = if by == UsageBy::Day { count.saturating_mul(24) } else { count };
     let text = hour_start(hour).to_string();
     if by == UsageBy::Day { text.split('T').next().unwrap_or_default().to_owned() } else { text }

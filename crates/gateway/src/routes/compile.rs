@@ -284,21 +284,7 @@ fn path(provider: &Arc<Provider>, model: &str, state: Arc<TargetState>) -> Route
 
 /// The provider every project has: the models of this process. `behind` routes, none of them can be called directly.
 pub(crate) fn local_spec(behind: bool) -> ProviderSpec {
-    ProviderSpec {
-        kind: ProviderKind::Local,
-        preset: None,
-        responses: None,
-        base_url: None,
-        credential: None,
-        secret_key: None,
-        session_token: None,
-        region: None,
-        api_version: None,
-        headers: BTreeMap::new(),
-        models: behind.then(Vec::new),
-        default_max_tokens: None,
-        max_concurrent: None,
-    }
+    ProviderSpec { models: behind.then(Vec::new), ..ProviderSpec::of(ProviderKind::Local) }
 }
 
 pub(crate) fn local_name() -> Option<Name> {

@@ -12,7 +12,7 @@ use mainspring_kernel::{
     id::{PrincipalId, ProjectId},
     page::LIMIT_MAX,
 };
-use mainspring_providers::{Credentials, ProviderSpec};
+use mainspring_providers::{Credentials, EndpointFault, ProviderKind, ProviderSpec};
 use mainspring_registry::{Asset, Mark, Registry};
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
@@ -76,6 +76,17 @@ impl Routes {
     /// As `of`, for projects that have routes or providers.
     pub(crate) fn known(&self, project: ProjectId) -> Option<Arc<ProjectRoutes>> {
         self.projects.read().unwrap_or_else(PoisonError::into_inner).get(&project).cloned()
+    }
+
+    /// The providers of a project that are servers.
+    pub(crate) fn servers(&self, project: ProjectId) -> Vec<Arc<Provider>> {
+        let Some(routes) = self.known(project) else { return Vec::new() };
+        routes.providers.values().filter(|provider| provider.kind() != ProviderKind::Local).cloned().collect()
+    }
+
+    /// Why a provider that has this spec could not be called.
+    pub(crate) async fn endpoint_fault(&self, project: ProjectId, name: &Name, spec: &ProviderSpec) -> Option<EndpointFault> {
+        spec.endpoint(name, "", &self.credentials, project).await.err()
     }
 
     pub(crate) fn projects(&self) -> Vec<ProjectId> {

@@ -93,22 +93,29 @@ pub(crate) async fn recount_budget(
 pub(crate) async fn spend(tx: &mut Tx, spend: &Spend, owner: Option<&str>) -> Result<i64, CatalogFault> {
     let Spend { key, amount } = spend;
     let BudgetKey { project, kind, subject, span, starts } = key;
-    let of = |amount: i64| params![*project, kind.as_str(), subject, span.as_str(), *starts, amount];
-    if tx.execute(ADD, of(*amount)).await? == 0 {
+    let spending = params![*project, kind.as_str(), subject, span.as_str(), *starts, *amount];
+    if tx.execute(ADD, spending).await? == 0 {
         open_budget(tx, key).await?;
     }
     let Some(owner) = owner else { return Ok(0) };
+    Ok(amount - less_lease(tx, owner, key, *amount).await?)
+}
+
+/// Takes money out of what an owner has fetched; answers how much there was of it.
+pub(super) async fn less_lease(tx: &mut Tx, owner: &str, key: &BudgetKey, amount: i64) -> Result<i64, CatalogFault> {
+    let BudgetKey { project, kind, subject, span, starts } = key;
     let lease = params![owner, *project, kind.as_str(), subject, span.as_str(), *starts];
     let rows = tx.query(LEASED, lease).await?;
-    let Some(row) = rows.first() else { return Ok(*amount) };
+    let Some(row) = rows.first() else { return Ok(0) };
     let (leased, forfeited) = (row.int("amount")?, row.bool("forfeited")?);
-    let covered = leased.min(*amount).max(0);
+    let covered = leased.min(amount).max(0);
     if covered > 0 {
         let using = params![owner, *project, kind.as_str(), subject, span.as_str(), *starts, covered];
         tx.execute(USE_LEASE, using).await?;
-        tx.execute(if forfeited { FORFEIT_USED } else { LEASE_USED }, of(covered)).await?;
+        let of = params![*project, kind.as_str(), subject, span.as_str(), *starts, covered];
+        tx.execute(if forfeited { FORFEIT_USED } else { LEASE_USED }, of).await?;
     }
-    Ok(amount - covered)
+    Ok(covered)
 }
 
 /// What was spent in the windows that hold the moment.

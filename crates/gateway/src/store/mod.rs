@@ -1,5 +1,6 @@
 //! SQL of the gateway lives here and nowhere else.
 
+mod background;
 mod budgets;
 mod calls;
 mod limits;
@@ -17,6 +18,10 @@ use crate::ledger::{
     window::Span,
 };
 
+pub(crate) use background::{
+    WaitedFor, adopt, background, end_background, forget_background, is_own, orphans, own_background, put_background,
+    said_of_background, say_of_background, strays,
+};
 pub(crate) use budgets::{Spend, budgets_now, forget_budgets, recount_budget, spend};
 pub(crate) use calls::{
     SegmentHead, SegmentRow, Stretch, forget_segments, insert_segment, remove_segment, segments_at, segments_before,
@@ -24,16 +29,17 @@ pub(crate) use calls::{
 };
 pub(crate) use limits::{all_limits, budget_limits, count_limits, limit, limits, put_limit, remove_limit};
 pub use makers::Maker;
-pub(crate) use makers::{MakerRow, add_makers, forget_makers, maker, put_maker};
+pub(crate) use makers::{MakerKey, MakerRow, add_makers, forget_makers, maker, put_maker};
 pub(crate) use shares::{
-    Bucket, forfeit_leases, give_back_lease, give_back_rate, give_back_slots, lease_money, lease_rate, lease_slots,
-    return_leases, taken,
+    Bucket, forfeit_leases, give_back_lease, give_back_rate, give_back_slots, hold_lease, hold_slots, lease_money, lease_rate,
+    lease_slots, move_lease, move_slots, return_leases, taken,
 };
 pub(crate) use usage::{UsageSum, add_usage, usage};
 pub(crate) use writers::{Claim, claim_batch, open_writer, seen_writer, writers_seen};
 
 /// Every statement for both engines, for the test that compiles them.
 pub const STATEMENTS: &[&[&str]] = &[
+    background::STATEMENTS,
     budgets::STATEMENTS,
     calls::STATEMENTS,
     limits::STATEMENTS,
@@ -43,9 +49,10 @@ pub const STATEMENTS: &[&[&str]] = &[
     writers::STATEMENTS,
 ];
 /// Statements only SQLite takes.
-pub const SQLITE_STATEMENTS: &[&str] = &[makers::ADD_SQLITE, usage::ADD_SQLITE];
+pub const SQLITE_STATEMENTS: &[&str] = &[background::STRAYS_SQLITE, makers::ADD_SQLITE, usage::ADD_SQLITE];
 /// Statements only PostgreSQL takes.
-pub const POSTGRES_STATEMENTS: &[&str] = &[makers::ADD_POSTGRES, usage::ADD_POSTGRES, shares::LEASE_RATE, shares::GIVE_BACK_RATE];
+pub const POSTGRES_STATEMENTS: &[&str] =
+    &[background::STRAYS_POSTGRES, makers::ADD_POSTGRES, usage::ADD_POSTGRES, shares::LEASE_RATE, shares::GIVE_BACK_RATE];
 
 /// A budget's subject and window, as tables have it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

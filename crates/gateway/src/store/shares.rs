@@ -8,7 +8,11 @@ use mainspring_kernel::{
     id::{LimitId, ProjectId},
 };
 
-use super::{BudgetKey, budgets::open_budget, span_of};
+use super::{
+    BudgetKey,
+    budgets::{less_lease, open_budget},
+    span_of,
+};
 use crate::ledger::{
     limit::SubjectKind,
     meter::{Reply, Wait, Wish},
@@ -146,6 +150,23 @@ pub(crate) async fn lease_money(
     Ok(Reply::Granted { amount: most.into(), left: (left - most).into(), full_at: 0 })
 }
 
+/// Has an owner hold money of a budget, whatever is left of it: the call that it is for is under way.
+pub(crate) async fn hold_lease(tx: &mut Tx, owner: &str, key: &BudgetKey, amount: i64) -> Result<(), CatalogFault> {
+    let BudgetKey { project, kind, subject, span, starts } = key;
+    let more = || params![*project, kind.as_str(), subject, span.as_str(), *starts, amount];
+    if tx.execute(LEASE, more()).await? == 0 {
+        open_budget(tx, key).await?;
+        tx.execute(LEASE, more()).await?;
+    }
+    tx.execute(PUT_LEASE, params![owner, *project, kind.as_str(), subject, span.as_str(), *starts, amount]).await.map(drop)
+}
+
+/// Has `to` hold what `from` held for a call, which is the other's from here on.
+pub(crate) async fn move_lease(tx: &mut Tx, (from, to): (&str, &str), key: &BudgetKey, amount: i64) -> Result<(), CatalogFault> {
+    less_lease(tx, from, key, amount).await?;
+    hold_lease(tx, to, key, amount).await
+}
+
 /// Answers whether it was taken back: a lease that was given up by others is settled when its process starts again.
 pub(crate) async fn give_back_lease(tx: &mut Tx, owner: &str, key: &BudgetKey, amount: i64) -> Result<bool, CatalogFault> {
     let BudgetKey { project, kind, subject, span, starts } = key;
@@ -251,6 +272,23 @@ pub(crate) async fn taken(catalog: &Catalog, project: ProjectId, now: Timestamp)
         taken.insert(row.parse("id")?, row.int("taken")?);
     }
     Ok(taken)
+}
+
+/// Has an owner hold calls at once, however many there are: they are under way.
+pub(crate) async fn hold_slots(tx: &mut Tx, owner: &str, bucket: Bucket<'_>, slots: i64) -> Result<(), CatalogFault> {
+    let Bucket { project, kind, subject, .. } = bucket;
+    tx.execute(PUT_SLOTS, params![owner, project, kind.as_str(), subject, slots]).await.map(drop)
+}
+
+/// Has `to` hold calls at once that `from` held, and which are the other's from here on.
+pub(crate) async fn move_slots(
+    tx: &mut Tx,
+    (from, to): (&str, &str),
+    bucket: Bucket<'_>,
+    slots: i64,
+) -> Result<(), CatalogFault> {
+    give_back_slots(tx, from, bucket, slots).await?;
+    hold_slots(tx, to, bucket, slots).await
 }
 
 pub(crate) async fn give_back_slots(tx: &mut Tx, owner: &str, bucket: Bucket<'_>, slots: i64) -> Result<(), CatalogFault> {

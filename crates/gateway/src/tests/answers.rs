@@ -218,7 +218,9 @@ async fn a_price_nobody_knows_is_no_price() {
     ])
     .await;
     let answered = room.ask("assistant").await.unwrap();
-    assert_eq!((answered.cost, &answered.headers["x-mainspring-price"]), (Some(Money::ZERO), &"unknown".parse().unwrap()));
+    let told = answered.told();
+    assert_eq!((answered.cost, told.get("x-mainspring-cost")), (None, None), "zero would say that it was free");
+    assert_eq!(told["x-mainspring-price"], "unknown");
     let record = room.settled_once().await;
     assert_eq!((record.price, record.cost, record.usage.total()), (None, Money::ZERO, 20));
     assert_eq!(room.gateway.health(room.project).await[0].priced, Some(false), "nothing spent is not the same as free");
@@ -264,6 +266,32 @@ async fn an_answer_that_tells_no_usage_is_paid_by_a_guess_that_says_so() {
     assert_eq!((record.usage.input, record.usage.output, input), (input, 4, 10));
     assert_eq!((record.usage.input_from, record.usage.output_from), (Provenance::Estimated, Provenance::Estimated));
     assert_eq!(record.cost, cost(input, 4));
+}
+
+/// Whatever was set aside for it: a server may not keep to what it was allowed.
+#[tokio::test]
+async fn a_whole_answer_that_tells_no_usage_is_paid_by_all_that_was_seen_of_it() {
+    // Pieces of a stream end with a word.
+    let silent = Behaviour { usage: None, chunks: 50, ..Behaviour::saying(&"word ".repeat(5_000)) };
+    let server = upstream(Script::always(silent));
+    let mut room = Room::open().await;
+    let targets = json!([{"provider": "main", "model": "a"}]);
+    room.apply(&[("provider", "main", provider(&server)), ("route", "assistant", route(&targets))]).await;
+    for stream in [false, true] {
+        for allowed in [None, Some(100)] {
+            let mut body = chat("assistant", stream);
+            if let Some(allowed) = allowed {
+                body["max_tokens"] = json!(allowed);
+            }
+            let answered = room.gateway.call(room.request(&body)).await.unwrap();
+            let (_, fault) = drain(answered.body).await;
+            assert!(fault.is_none(), "{fault:?}");
+            let record = room.settled_once().await;
+            let input = guess(&body);
+            assert_eq!((record.status, record.usage.input, record.usage.output), (CallStatus::Ok, input, 5_000), "{body}");
+            assert_eq!((record.usage.output_from, record.cost), (Provenance::Estimated, cost(input, 5_000)), "{body}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -370,6 +398,44 @@ async fn a_moderation_costs_what_a_price_says_and_nothing_where_none_does() {
 }
 
 #[tokio::test]
+async fn a_call_that_failed_tells_where_the_rest_stands_and_who_was_asked() {
+    let room = Room::open().await;
+    let server = upstream(Script::always(Behaviour::status(500)));
+    let spec = json!({
+        "targets": [{"provider": "main", "model": "a"}],
+        "retry": {"attempts": 1, "backoff": "1ms", "max_backoff": "1ms"},
+        "breaker": {"failure_rate": 1.0, "min_attempts": 100_000, "window": "1m", "open_for": "1m", "probes": 1},
+    });
+    room.apply(&[("provider", "main", provider(&server)), ("route", "assistant", spec)]).await;
+    let failed = async |model: &str, stream: bool| {
+        let request = room.request(&chat(model, stream));
+        let (told, trace) = (request.told.clone(), request.trace.trace.to_string());
+        room.gateway.call(request).await.unwrap_err();
+        let mut said = told.facts().headers;
+        said.sort();
+        (said, trace)
+    };
+    let fact = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    for stream in [false, true] {
+        let (said, trace) = failed("assistant", stream).await;
+        let asked = [
+            fact("x-mainspring-attempts", "2"),
+            fact("x-mainspring-model", "a"),
+            fact("x-mainspring-provider", "main"),
+            fact("x-mainspring-trace-id", &trace),
+        ];
+        assert_eq!(said, asked, "{stream}");
+    }
+    assert!(failed("nobody", false).await.0.is_empty(), "it has no trace");
+    let (kind, subject, metric) = (SubjectKind::Project, "*".to_owned(), Metric::RequestsPerMinute);
+    let new = NewLimit { kind, subject, metric, amount: Amount::Count(1) };
+    room.gateway.ledger().set_limit(&room.admin(), new).await.unwrap();
+    failed("assistant", false).await;
+    let (said, trace) = failed("assistant", false).await;
+    assert_eq!(said, [fact("x-mainspring-trace-id", &trace)], "nobody was asked");
+}
+
+#[tokio::test]
 async fn spans_tell_of_the_call_and_of_each_attempt() {
     let mut room = Room::open().await;
     let server = upstream(Script::default().then(Behaviour::status(500)));
@@ -393,6 +459,8 @@ async fn spans_tell_of_the_call_and_of_each_attempt() {
     assert_eq!(attempts.len(), 2);
     assert_eq!(attempts[0].attributes["error.type"], "upstream-server");
     assert_eq!(attempts[0].attributes["mainspring.fault_class"], "server");
+    assert_eq!(attempts[0].attributes.get("mainspring.usage_from"), None, "nobody told anything");
+    assert_eq!(attempts[1].attributes["mainspring.usage_from"], "reported");
     assert_eq!(attempts[1].attributes["gen_ai.provider.name"], "openai");
     assert_eq!(attempts[1].attributes["gen_ai.usage.output_tokens"], 8);
 }

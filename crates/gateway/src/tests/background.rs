@@ -3,18 +3,25 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use http::HeaderMap;
+use http::{HeaderMap, Method};
+use mainspring_catalog::Catalog;
 use mainspring_kernel::{Fault, FaultKind, Money, PageRequest};
 use mainspring_llm::{Budget, Models};
 use mainspring_providers::{About, SocketConfig};
-use mainspring_testservers::upstream::{Behaviour, Script, Upstream};
+use mainspring_testservers::{
+    postgres::Postgres,
+    upstream::{Behaviour, Script, Upstream},
+};
 use serde_json::{Value, json};
 
 use super::room::{Room, Scripted, cost, keeper, upstream};
-use crate::{Answered, Body, CallRecord, CallStatus, KeptBody, KeptRequest, ledger::CallFilter};
+use crate::{Answered, Body, CallRecord, CallStatus, Gateway, KeptBody, KeptRequest, Live, ledger::CallFilter};
 
 async fn room(server: &Upstream) -> Room {
-    let room = Room::open().await;
+    with_route(Room::open().await, server).await
+}
+
+async fn with_route(room: Room, server: &Upstream) -> Room {
     let targets = json!({"targets": [{"provider": "main", "model": "a"}]});
     room.apply(&[("provider", "main", keeper(server)), ("route", "assistant", targets)]).await;
     room
@@ -31,7 +38,12 @@ impl Room {
 
     /// What a client is told who comes back.
     async fn come_back(&self, response: &str, about: About) -> Value {
-        let maker = self.gateway.made_by(self.project, response).await.unwrap().expect("it was made here");
+        self.come_back_to(&self.gateway, response, about).await
+    }
+
+    /// The same of one of several processes.
+    async fn come_back_to(&self, gateway: &Gateway, response: &str, about: About) -> Value {
+        let maker = gateway.made_by(self.project, response).await.unwrap().expect("it was made here");
         let request = KeptRequest {
             project: self.project,
             response: response.to_owned(),
@@ -41,7 +53,7 @@ impl Room {
             trace: self.trace(),
             budget: Budget::of(Duration::from_secs(60)),
         };
-        match self.gateway.about(request, &maker).await.unwrap().body {
+        match gateway.about(request, &maker).await.unwrap().body {
             KeptBody::Whole(body) => serde_json::from_slice(&body).unwrap(),
             KeptBody::Events(_) => panic!("nobody asked for a stream"),
         }
@@ -142,6 +154,26 @@ async fn how_it_ended_says_what_it_costs() {
 }
 
 #[tokio::test]
+async fn one_that_says_not_what_it_used_costs_what_is_seen_of_it_and_broken_no_more_than_was_set_aside() {
+    let text = "word ".repeat(5_000);
+    let output = json!([{"type": "message", "content": [{"type": "output_text", "text": text}]}]);
+    for (status, ended, written) in
+        [("completed", CallStatus::Ok, 5_000), ("incomplete", CallStatus::Ok, 5_000), ("failed", CallStatus::Failed, 1_000)]
+    {
+        let made = |status: &str, output: &Value| {
+            let response = json!({"id": "resp_x", "object": "response", "status": status, "output": output});
+            Behaviour { body: Some(response.to_string()), ..Behaviour::default() }
+        };
+        let server = upstream(Script::always(made(status, &output)).then(made("queued", &json!([]))));
+        let mut room = room(&server).await;
+        room.begin(false).await;
+        room.come_back("resp_x", About::Read).await;
+        let record = room.settled_once().await;
+        assert_eq!((record.status, record.usage.output), (ended, written), "{status}");
+    }
+}
+
+#[tokio::test]
 async fn one_that_its_provider_has_lost_costs_what_was_set_aside() {
     let server = upstream(Script::default());
     let mut room = room(&server).await;
@@ -151,6 +183,86 @@ async fn one_that_its_provider_has_lost_costs_what_was_set_aside() {
     let record = room.settled_once().await;
     assert_eq!((record.status, record.cost), (CallStatus::Interrupted, set_aside));
     assert!(!set_aside.is_zero());
+}
+
+fn body(status: &str, usage: &Value) -> Behaviour {
+    let response = json!({"id": "resp_x", "object": "response", "status": status, "usage": usage, "output": []});
+    Behaviour { body: Some(response.to_string()), ..Behaviour::default() }
+}
+
+#[tokio::test]
+async fn deleted_through_another_process_it_costs_what_it_used() {
+    let usage = json!({"input_tokens": 5, "output_tokens": 3, "total_tokens": 8});
+    let server = upstream(Script::always(body("in_progress", &Value::Null)));
+    let mut room = room(&server).await;
+    let (neighbour, _journal) = room.neighbour().await;
+    room.begin(false).await;
+    // From here on only the neighbour asks.
+    room.stop().await;
+    let before = server.seen().len();
+    server.script(Script::always(body("completed", &usage)));
+    room.come_back_to(&neighbour, "resp_x", About::Delete).await;
+    let sent: Vec<Method> = server.seen().into_iter().skip(before).map(|seen| seen.method).collect();
+    assert_eq!(sent, [Method::GET, Method::DELETE], "it was asked before");
+    // And from here on nobody can any more.
+    server.script(Script::always(Behaviour::status(404)));
+    room.restart().await;
+    let record = room.settled_once().await;
+    assert_eq!((record.status, record.cost), (CallStatus::Ok, cost(5, 3)));
+    neighbour.ledger().flush().await.unwrap();
+    room.gateway.ledger().flush().await.unwrap();
+    let (all, page) = (CallFilter::default(), PageRequest::first(9));
+    assert_eq!(room.gateway.ledger().calls(&room.admin(), &all, &page).await.unwrap().items.len(), 1);
+}
+
+#[tokio::test]
+async fn one_that_goes_on_is_ended_before_it_is_deleted() {
+    for elsewhere in [false, true] {
+        let server = upstream(Script::default());
+        let mut room = room(&server).await;
+        let (neighbour, _journal) = room.neighbour().await;
+        room.begin(false).await;
+        let set_aside = room.gateway.ledger().open_calls(&room.admin()).unwrap()[0].cost;
+        let gateway = if elsewhere { neighbour } else { room.gateway.clone() };
+        assert_eq!(room.come_back_to(&gateway, "resp_0", About::Delete).await["deleted"], json!(true));
+        let record = room.settled_once().await;
+        // Who asked for it when it was nearly done was told that it is.
+        assert!(matches!(record.status, CallStatus::Cancelled | CallStatus::Ok), "elsewhere: {elsewhere}: {record:?}");
+        assert!(!record.cost.is_zero() && record.cost < set_aside, "elsewhere: {elsewhere}: {record:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_process_goes_on_for_one_that_is_gone_for_good() {
+    let postgres = Postgres::start().unwrap_or_else(|fault| panic!("{fault}"));
+    let catalog = Catalog::open(&postgres.new_database().unwrap()).await.unwrap();
+    let server = upstream(Script::always(body("in_progress", &Value::Null)));
+    let socket = SocketConfig { allow_private: true, ..SocketConfig::default() };
+    let mut room = with_route(Room::over(catalog, Models::default(), socket).await, &server).await;
+    let (neighbour, _journal) = room.neighbour().await;
+    let mut live = neighbour.live();
+    room.begin(false).await;
+    room.stop().await;
+    assert!(room.none_settled());
+    let usage = json!({"input_tokens": 5, "output_tokens": 3, "total_tokens": 8});
+    server.script(Script::always(body("completed", &usage)));
+    room.clock.advance(Duration::from_secs(61));
+    neighbour.adopt().await.unwrap();
+    let record = loop {
+        let told = tokio::time::timeout(Duration::from_secs(60), live.recv()).await.expect("it is settled").unwrap();
+        if let Live::Settled(record) = told {
+            break *record;
+        }
+    };
+    assert_eq!((record.status, record.cost), (CallStatus::Ok, cost(5, 3)));
+    // Should it come back it has nothing left to wait for.
+    room.restart().await;
+    assert_eq!(room.gateway.ledger().under_way(), 0);
+    neighbour.ledger().flush().await.unwrap();
+    let (all, page) = (CallFilter::default(), PageRequest::first(9));
+    let calls = room.gateway.ledger().calls(&room.admin(), &all, &page).await.unwrap().items;
+    assert_eq!((calls.len(), calls[0].cost), (1, cost(5, 3)), "paid once");
+    room.stop().await;
 }
 
 #[tokio::test]
@@ -165,9 +277,12 @@ async fn who_cannot_make_one_says_so_and_is_paid_nothing() {
     assert_eq!((fault.code(), fault.kind()), ("upstream-unsupported", FaultKind::Invalid), "{fault}");
     let mut in_batch = away(false);
     in_batch["model"] = json!("main/a");
-    let request = crate::Request { batch: true, ..room.response(&in_batch) };
-    let fault = room.gateway.call(request).await.unwrap_err();
-    assert_eq!((fault.code(), server.count()), ("gateway-bad-request", 0), "{fault}");
+    let at_its_prices = crate::Request { batch: true, ..room.response(&in_batch) };
+    let caller = crate::Caller { line_of: Some(mainspring_kernel::id::BatchId::from_raw(1)), ..room.caller() };
+    for request in [at_its_prices, crate::Request { caller, ..room.response(&in_batch) }] {
+        let fault = room.gateway.call(request).await.unwrap_err();
+        assert_eq!((fault.code(), server.count()), ("gateway-bad-request", 0), "{fault}");
+    }
     // Another endpoint has no such field: what it makes of it is the provider's.
     let mut chat = super::room::chat("main/a", false);
     chat["background"] = json!(true);

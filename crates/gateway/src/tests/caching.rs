@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use super::room::{Letters, Room, chat, cost, drain, provider, upstream};
 use crate::{
-    Answered, CacheOutcome, CacheWish, CallStatus, Request,
+    Answered, CacheOutcome, CacheWish, CallStatus, ExplainQuestion, Request,
     ledger::{Amount, Metric, NewLimit, SubjectKind},
 };
 
@@ -131,6 +131,13 @@ async fn sampled_answers_are_kept_only_where_the_route_says_so() {
     let sampled = room_with(&server, json!({"ttl": "1h", "sampled": true})).await;
     ask(&sampled, &warm, |_| {}).await;
     assert_eq!(ask(&sampled, &warm, |_| {}).await.cache, CacheOutcome::Hit);
+    // And so says whoever explains it.
+    let keeps = |room: &Room, model: &str| {
+        room.gateway.explain(&room.caller(), model, &ExplainQuestion::default()).unwrap().cache.unwrap_or_default()
+    };
+    assert!(keeps(&room, "assistant").contains("for 1h where its call has `temperature: 0` or a `seed`"));
+    assert!(keeps(&sampled, "assistant").starts_with("every answer is kept for 1h"));
+    assert_eq!(keeps(&room, "main/a"), "");
 }
 
 #[tokio::test]

@@ -59,9 +59,10 @@ impl Room {
     /// Calls, cost and what it would be at the prices in force, of each target.
     async fn repriced(&self) -> Vec<(String, u64, Money, Money)> {
         let prices = Repricing::Prices("default".parse().unwrap());
-        let repriced =
-            self.gateway.ledger().reprice(&self.admin(), &prices, &UsageFilter::default(), self.stretch()).await.unwrap();
-        repriced.models.into_iter().map(|model| (model.name, model.calls, model.cost, model.repriced)).collect()
+        let (since, until) = self.stretch();
+        let question = UsageQuestion { by: UsageBy::Target, since, until, filter: UsageFilter::default() };
+        let repriced = self.gateway.ledger().reprice(&self.admin(), &prices, &question).await.unwrap();
+        repriced.rows.into_iter().map(|row| (row.name, row.calls, row.cost, row.repriced)).collect()
     }
 }
 

@@ -140,6 +140,18 @@ fn calls_with_one_key_stay_with_one_target() {
 }
 
 #[test]
+fn calls_stay_with_the_first_and_the_others_stand_by() {
+    let second = |name| Seen { tier: 1, ..seen(name) };
+    let why = |targets: &[Seen]| -> Vec<Why> {
+        order(targets, Choose::Weighted, Some(7), &mut dice(1)).picked.into_iter().map(|picked| picked.why).collect()
+    };
+    let two_tiers = [seen("a"), seen("b"), seen("c"), second("d"), second("e")];
+    assert_eq!(why(&two_tiers), [Why::Sticky, Why::StickyThen, Why::StickyThen, Why::StickyThen, Why::StickyThen]);
+    assert_eq!(why(&[seen("a"), second("b"), second("c")]), [Why::Only, Why::StickyThen, Why::StickyThen]);
+    assert_eq!(Why::StickyThen.to_string(), "calls like this one go to it where those before it do not take them");
+}
+
+#[test]
 fn weights_count_for_sticky_calls_too() {
     let targets = [Seen { weight: 9, ..seen("a") }, seen("b")];
     let keys = (0..4_000).map(|n: u64| stable_hash(&n.to_le_bytes()));

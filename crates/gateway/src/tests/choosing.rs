@@ -6,7 +6,10 @@ use mainspring_kernel::{Fault, id::ApiKeyId};
 use mainspring_testservers::upstream::{Behaviour, Script, Upstream};
 use serde_json::{Value, json};
 
-use super::room::{Room, chat, provider, upstream};
+use super::{
+    room::{Room, chat, provider, upstream},
+    translated::place,
+};
 use crate::ExplainQuestion;
 
 /// A route `assistant` whose targets are the servers `p0`, `p1`… in turn, each with a model of its own.
@@ -148,6 +151,69 @@ async fn a_route_falls_back_after_the_faults_it_names_and_no_others() {
             assert_eq!((answered.provider.as_str(), answered.attempts), ("p1", 2), "{named} {status}");
         }
     }
+}
+
+/// Clients make a call again by what they are told.
+#[tokio::test]
+async fn a_fault_that_passes_is_told_before_one_that_says_what_a_target_cannot_do() {
+    let (first, second) = (upstream(Script::default()), upstream(Script::default()));
+    let wait = Some(Duration::from_secs(2));
+    for (one, other, code, wait, whose) in [
+        (503, 401, "upstream-overloaded", wait, "p0"),
+        (503, 413, "upstream-overloaded", wait, "p0"),
+        (429, 404, "upstream-rate-limited", wait, "p0"),
+        (500, 402, "upstream-server", wait, "p0"),
+        // Otherwise the last.
+        (429, 503, "upstream-overloaded", None, "p1"),
+        (401, 503, "upstream-overloaded", None, "p1"),
+        (401, 404, "upstream-not-found", None, "p1"),
+        // It is wrong wherever it is asked.
+        (503, 400, "upstream-invalid", None, "p1"),
+    ] {
+        first.script(Script::always(Behaviour::status(one).header("retry-after", "2")));
+        second.script(Script::always(Behaviour::status(other)));
+        let mut room = over(&[&first, &second], &json!({"choose": "first"})).await;
+        let asked = second.count();
+        let request = room.request(&chat("assistant", false));
+        let told = request.told.clone();
+        let fault = room.gateway.call(request).await.unwrap_err();
+        assert_eq!((fault.code(), fault.retry_after()), (code, wait), "{one} {other}");
+        assert_eq!(second.count() - asked, 1, "{one} {other}");
+        // The headers and the call name who said so.
+        let named = ("x-mainspring-provider".to_owned(), whose.to_owned());
+        assert!(told.facts().headers.contains(&named), "{one} {other}: {:?}", told.facts().headers);
+        let record = room.settled_once().await;
+        assert_eq!((record.provider.as_deref(), record.attempts), (Some(whose), 2), "{one} {other}");
+        assert_eq!((record.class, record.target), (fault.class(), Some(format!("model-of-{whose}"))), "{one} {other}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_a_target_can_take_when_it_is_well_again_is_told_so() {
+    let first = upstream(Script::always(Behaviour::status(503).header("retry-after", "2")));
+    let second = upstream(Script::default());
+    let room = Room::open().await;
+    let targets = json!([{"provider": "first", "model": "a"}, {"provider": "second", "model": "b", "tier": 1}]);
+    let spec = json!({"targets": targets, "retry": {"attempts": 0}, "breaker": {"min_attempts": 1, "open_for": "10m"}});
+    room.apply(&[
+        ("provider", "first", provider(&first)),
+        ("provider", "second", place("anthropic", &second)),
+        ("route", "assistant", spec),
+    ])
+    .await;
+    // What the dialect of the second has no word for.
+    let mut body = chat("assistant", false);
+    body["n"] = json!(2);
+    let ask = async || room.gateway.call(room.request(&body)).await.unwrap_err();
+    let fault = ask().await;
+    assert_eq!((fault.code(), fault.retry_after()), ("upstream-overloaded", Some(Duration::from_secs(2))));
+    // Its breaker is open now, so that it is not asked.
+    let fault = ask().await;
+    assert_eq!((fault.code(), fault.retry_after().is_some()), ("gateway-no-target", true), "{fault}");
+    assert!(fault.to_string().contains("`n`"), "what the other cannot do is said too: {fault}");
+    assert_eq!((first.count(), second.count()), (1, 0));
+    room.apply(&[("route", "assistant", json!({"targets": [{"provider": "second", "model": "b"}]}))]).await;
+    assert_eq!(ask().await.code(), "upstream-unsupported", "nobody else comes back");
 }
 
 #[tokio::test]

@@ -51,6 +51,17 @@ async fn one_that_is_not_late_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_line_of_a_batch_is_not_asked_twice_to_be_quicker() {
+    let slow = Behaviour { delay: Duration::from_millis(200), ..Behaviour::default() };
+    let (first, second) = (upstream(Script::always(slow)), upstream(Script::default()));
+    let mut room = room_with(&first, &second, "1ms", 1.0).await;
+    let mut request = room.request(&chat("assistant", false));
+    request.caller.line_of = Some(mainspring_kernel::id::BatchId::from_raw(1));
+    room.gateway.call(request).await.unwrap();
+    assert_eq!((room.settled_once().await.attempts, second.count()), (1, 0));
+}
+
+#[tokio::test]
 async fn a_percentile_is_that_of_the_targets_own_recent_times_once_there_are_enough() {
     let slow = Behaviour { delay: Duration::from_millis(200), ..Behaviour::default() };
     let (first, second) = (upstream(Script::default().then(slow)), upstream(Script::default()));

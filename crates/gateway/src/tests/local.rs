@@ -37,8 +37,23 @@ async fn a_model_of_this_process_answers_by_its_own_name() {
     assert!(matches!(answered.body, Body::Events(_)));
     assert_eq!(drain(answered.body).await.0, "one two");
     assert_eq!(room.settled_once().await.usage.output, 2);
+    let mut several = chat("tiny", false);
+    several["n"] = json!(3);
+    room.gateway.call(room.request(&several)).await.unwrap();
+    let used = room.settled_once().await.usage;
+    assert_eq!((used.input, used.output, used.cache_read), (3, 6, 1), "one prompt and three answers");
     assert!(!room.gateway.knows(room.project, "tiny").await, "no route names it");
     assert!(room.gateway.knows(room.project, "local/tiny").await);
+}
+
+#[tokio::test]
+async fn what_a_model_of_this_process_has_no_word_for_is_named() {
+    let room = room().await;
+    let text = json!([{"type": "text", "text": "say something", "novel": 1}]);
+    let body = json!({"model": "tiny", "messages": [{"role": "user", "content": text, "odd": 2}], "other": 3});
+    let answered = room.gateway.call(room.request(&body)).await.unwrap();
+    assert_eq!(answered.lost, ["messages[0].odd", "other", "messages[0].content[0].novel"]);
+    assert_eq!(drain(answered.body).await.0, "one two");
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use mainspring_kernel::{
 };
 use mainspring_llm::{
     Budget, ChatModel, ChatRequest, ChatStream, Delta, Embedder, Embedding, EventSink, FinishReason, Message, ModelFault, Models,
-    Span, SpanContext, TextTokenizer, Tokens, Usage,
+    Span, SpanContext, TextTokenizer, Tokens, Told, Usage,
     embed::{EmbedAs, Embedded},
     exchange::{Dialect, Event},
 };
@@ -65,8 +65,11 @@ impl Room {
     }
 
     pub(crate) async fn with(models: Models, socket: SocketConfig) -> Self {
+        Self::over(Catalog::open("sqlite::memory:").await.unwrap(), models, socket).await
+    }
+
+    pub(crate) async fn over(catalog: Catalog, models: Models, socket: SocketConfig) -> Self {
         const PROJECT: &str = "INSERT INTO project (id, name, description, created) VALUES ($1, $2, '', 0)";
-        let catalog = Catalog::open("sqlite::memory:").await.unwrap();
         let clock = FrozenClock::at(Timestamp::from_micros(1_700_000_000_000_000));
         let project = ProjectId::new(Timestamp::from_micros(1_700_000_000_000_000));
         catalog.write(PROJECT, params![project, "ours"]).await.unwrap();
@@ -102,9 +105,14 @@ impl Room {
         (Gateway::open(parts).await.unwrap(), journal)
     }
 
+    /// The process ends in order.
+    pub(crate) async fn stop(&self) {
+        self.parts.tasks.shut_down(Duration::from_secs(60)).await.unwrap();
+    }
+
     /// The same process, after it was stopped in order.
     pub(crate) async fn restart(&mut self) {
-        self.parts.tasks.shut_down(Duration::from_secs(60)).await.unwrap();
+        self.stop().await;
         self.parts.tasks = Tasks::default();
         self.gateway = Gateway::open(self.parts.clone()).await.unwrap();
         self.live = self.gateway.live();
@@ -150,7 +158,7 @@ impl Room {
     }
 
     pub(crate) fn caller(&self) -> Caller {
-        Caller { project: self.project, principal: PrincipalId::from_raw(7), key: None, user: None, app: None }
+        Caller { project: self.project, principal: PrincipalId::from_raw(7), key: None, user: None, app: None, line_of: None }
     }
 
     /// As a chain asks for a model.
@@ -179,6 +187,7 @@ impl Room {
             cache: CacheWish::AsConfigured,
             budget: Budget::of(Duration::from_secs(60)),
             batch: false,
+            told: Told::default(),
         }
     }
 

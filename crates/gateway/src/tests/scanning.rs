@@ -81,10 +81,20 @@ fn the_extra_chunk_is_taken_out_and_nothing_else() {
 #[test]
 fn a_stream_without_its_last_word_is_complete_if_its_answer_is() {
     let finished = CHAT.replace("data: [DONE]\n\n", "");
-    let found = scan(Operation::Chat, false, &[finished.as_bytes()]).unwrap().1;
-    assert!(matches!(found.last(), Some(Found::Complete)), "{found:?}");
+    for strip in [false, true] {
+        // With what ends it, also where the last event lacks the blank line behind it.
+        for came in [finished.as_str(), finished.trim_end()] {
+            let (out, found) = scan(Operation::Chat, strip, &[came.as_bytes()]).unwrap();
+            assert!(matches!(found.last(), Some(Found::Complete)), "{found:?}");
+            assert_eq!(out, scan(Operation::Chat, strip, &[CHAT.as_bytes()]).unwrap().0);
+        }
+    }
+    let bare = "data: {\"choices\":[{\"index\":0,\"text\":\"x\",\"finish_reason\":\"stop\"}]}\n\n";
+    assert_eq!(scan(Operation::Completions, false, &[bare.as_bytes()]).unwrap().0, format!("{bare}data: [DONE]\n\n"));
     let cut = &CHAT[..CHAT.find(": keep-alive").unwrap()];
     assert_eq!(scan(Operation::Chat, false, &[cut.as_bytes()]).unwrap_err().class, FaultClass::Reset);
+    let not_yet = bare.replace("\"stop\"", "\"\"");
+    assert_eq!(scan(Operation::Completions, false, &[not_yet.as_bytes()]).unwrap_err().class, FaultClass::Reset);
     let cut = MESSAGES.replace("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n", "");
     assert_eq!(scan(Operation::Messages, false, &[cut.as_bytes()]).unwrap_err().class, FaultClass::Reset);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use mainspring_llm::{Provenance, trace::names};
+use mainspring_llm::{End, Provenance, trace::names};
 use mainspring_providers::FaultClass;
 use mainspring_testservers::upstream::{Behaviour, Script, Trouble, When};
 use serde_json::{Value, json};
@@ -228,6 +228,44 @@ async fn a_translated_stream_that_breaks_is_told_and_settled() {
     assert_eq!((record.status, record.usage.input), (CallStatus::Failed, 12), "the beginning told the input");
     assert!(record.usage.output >= crate::reckon::text(&text));
     assert_eq!((record.usage.input_from, record.usage.output_from), (Provenance::Reported, Provenance::Estimated));
+}
+
+/// The log has it in the line of the request.
+#[tokio::test]
+async fn how_a_stream_ended_is_told_by_whoever_knows() {
+    let slowly = |trouble| Behaviour { gap: Duration::from_millis(20), ..Behaviour::trouble(trouble) };
+    let whole = || Behaviour { gap: Duration::from_millis(20), ..Behaviour::default() };
+    for kind in ["openai", "anthropic"] {
+        for (behaviour, ends) in [
+            (whole(), [Some(End::Complete); 2]),
+            (slowly(Trouble::Malformed(3)), [Some(End::Broken("upstream-malformed")); 2]),
+            (slowly(Trouble::End(3)), [Some(End::Broken("upstream-reset")); 2]),
+            // Its client has it as the provider said it, where the two speak alike.
+            (slowly(Trouble::Error(3)), [Some(End::Broken("upstream-server")), Some(End::Broken("upstream-overloaded"))]),
+        ] {
+            let what = format!("{kind} {behaviour:?}");
+            let server = upstream(Script::always(behaviour));
+            let room = Room::open().await;
+            let base = if kind == "openai" { format!("{}/v1", server.url()) } else { server.url() };
+            let spec = json!({"targets": [{"provider": "main", "model": "a"}], "retry": {"attempts": 0}});
+            room.apply(&[("provider", "main", json!({"type": kind, "base_url": base})), ("route", "assistant", spec)]).await;
+            let request = room.request(&chat("assistant", true));
+            let told = request.told.clone();
+            let answered = room.gateway.call(request).await.unwrap();
+            assert_eq!(told.ending().told(), None, "{what}: it goes on");
+            drain(answered.body).await;
+            assert!(ends.contains(&told.ending().told()), "{what}: {:?}", told.ending());
+            assert!(told.facts().headers.is_empty(), "{what}: the head has said it");
+        }
+    }
+    let server = upstream(Script::always(whole()));
+    let room = room_with(&server).await;
+    let request = room.request(&chat("assistant", true));
+    let told = request.told.clone();
+    let Body::Chunks(mut chunks) = room.gateway.call(request).await.unwrap().body else { panic!("no chunks") };
+    chunks.next().await.unwrap().unwrap();
+    drop(chunks);
+    assert_eq!(told.ending().told(), None, "who left knows it");
 }
 
 #[tokio::test]

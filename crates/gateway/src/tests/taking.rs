@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use mainspring_kernel::Fault;
-use mainspring_llm::{Budget, ChatRequest, Message};
+use mainspring_llm::{Budget, ChatRequest, End, Message};
 use mainspring_testservers::upstream::{Behaviour, Script, Trouble, Upstream, When};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
@@ -71,9 +71,12 @@ async fn ended(room: &mut Room, server: &Upstream, mut body: Body, what: &str) {
 async fn a_stream_that_nobody_takes_ends_at_the_calls_deadline_by_itself() {
     let server = hanging();
     let mut room = room_with("openai", &server, &json!({"total": "1500ms"})).await;
-    let mut body = room.gateway.call(room.request(&chat("assistant", true))).await.unwrap().body;
+    let request = room.request(&chat("assistant", true));
+    let told = request.told.clone();
+    let mut body = room.gateway.call(request).await.unwrap().body;
     assert!(next(&mut body).await.unwrap().is_ok());
     ended(&mut room, &server, body, "by the clock").await;
+    assert_eq!(told.ending().told(), Some(End::Broken("gateway-not-taken")));
 }
 
 #[tokio::test]

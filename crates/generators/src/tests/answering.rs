@@ -156,6 +156,11 @@ async fn json_is_an_object_and_an_impossible_schema_is_a_fault() {
     let fault = chat.complete(request, budget()).await.unwrap_err();
     assert_eq!(fault.code(), "model-unsupported");
     assert!(fault.to_string().contains("`contains` at #"), "{fault}");
+    let mut request = ask("Give a JSON object.", 8);
+    request.format = ResponseFormat::JsonSchema(json!({ "type": "objekt" }));
+    let fault = chat.complete(request, budget()).await.unwrap_err();
+    assert_eq!(fault.code(), "model-invalid-parameter");
+    assert!(fault.to_string().starts_with("`response_format`: the schema at #"), "{fault}");
 }
 
 #[tokio::test]

@@ -12,7 +12,13 @@ fn kept(schema: Value) {
 #[track_caller]
 fn refused(schema: Value, at: &str, what: &str) {
     let unkept = grammar(&schema).unwrap_err();
-    assert!(unkept.at == at && unkept.what.contains(what), "{unkept:?}");
+    assert!(unkept.at == at && unkept.what.contains(what) && !unkept.is_wrong, "{unkept:?}");
+}
+
+#[track_caller]
+fn wrong(schema: Value, at: &str, what: &str) {
+    let unkept = grammar(&schema).unwrap_err();
+    assert!(unkept.at == at && unkept.what.contains(what) && unkept.is_wrong, "{unkept:?}");
 }
 
 #[test]
@@ -54,9 +60,23 @@ fn what_would_be_loosened_is_refused_by_name() {
     refused(json!({ "type": "string", "maxLength": 100_000 }), "#", "maxLength");
     refused(json!({ "type": "integer", "minimum": 1.5 }), "#", "whole number");
     refused(json!({ "type": "array", "minItems": 3, "maxItems": 2 }), "#", "above");
-    refused(json!({ "type": "thing" }), "#", "the type `thing`");
     refused(json!({ "items": true, "type": "array" }), "#/items", "not an object");
     refused(json!(true), "#", "not an object");
+}
+
+#[test]
+fn what_is_no_schema_is_told_apart_and_names_what_was_meant() {
+    wrong(json!({ "type": "objekt" }), "#", "no type `objekt`: did you mean `object`?");
+    let within = json!({ "type": "object", "properties": { "a": { "type": ["null", "Whatever you like"] } } });
+    wrong(within, "#/properties/a", "one of object, array, string, integer, number, boolean, null");
+    wrong(json!({ "type": 7 }), "#", "`type` is a name");
+    wrong(json!({ "type": ["string", 7] }), "#", "`type` is a name");
+    wrong(json!({ "enum": [] }), "#", "`enum` is a list");
+    wrong(json!({ "anyOf": { "type": "null" } }), "#", "`anyOf` is a list");
+    wrong(json!({ "$ref": 1 }), "#", "`$ref` is a text");
+    wrong(json!({ "type": "object", "properties": [] }), "#", "`properties` is an object");
+    wrong(json!({ "type": "object", "required": "a" }), "#", "`required` is a list");
+    wrong(json!({ "type": "array", "items": "string" }), "#/items", "a schema is an object");
 }
 
 #[test]

@@ -19,6 +19,7 @@ const KEY: &str = "SELECT id, principal, name, role, labels, models, lookup, cre
     last_used, revoked FROM api_key WHERE project = $1 AND id = $2";
 const KEYS: &str = "SELECT id, principal, name, role, labels, models, lookup, created, created_by, expires, old_until, \
     last_used, revoked FROM api_key WHERE project = $1 AND (CAST($2 AS TEXT) IS NULL OR id < $2) ORDER BY id DESC LIMIT $3";
+const KEY_NAME: &str = "SELECT name FROM api_key WHERE id = $1";
 const COUNT_KEYS: &str = "SELECT COUNT(*) AS usable FROM api_key WHERE revoked IS NULL \
     AND (expires IS NULL OR expires > $1)";
 const REVOKE_KEY: &str = "UPDATE api_key SET revoked = $3 WHERE project = $1 AND id = $2 AND revoked IS NULL";
@@ -26,7 +27,8 @@ const ROTATE_KEY: &str = "UPDATE api_key SET old_lookup = lookup, old_hash = has
     WHERE project = $1 AND id = $2 AND revoked IS NULL";
 const USED_KEY: &str = "UPDATE api_key SET last_used = $2 WHERE id = $1 AND (last_used IS NULL OR last_used < $2)";
 
-pub(super) const STATEMENTS: &[&str] = &[INSERT_KEY, KEY_BY_LOOKUP, KEY, KEYS, COUNT_KEYS, REVOKE_KEY, ROTATE_KEY, USED_KEY];
+pub(super) const STATEMENTS: &[&str] =
+    &[INSERT_KEY, KEY_BY_LOOKUP, KEY, KEYS, KEY_NAME, COUNT_KEYS, REVOKE_KEY, ROTATE_KEY, USED_KEY];
 
 /// A key as authentication needs it, with the membership that bounds it.
 #[derive(Debug, Clone)]
@@ -113,6 +115,10 @@ pub(crate) async fn keys(
     limit: usize,
 ) -> Result<Vec<ApiKey>, CatalogFault> {
     catalog.query(KEYS, params![project, before, limit]).await?.iter().map(read_key).collect()
+}
+
+pub(crate) async fn key_name(catalog: &Catalog, id: ApiKeyId) -> Result<Option<String>, CatalogFault> {
+    catalog.query(KEY_NAME, params![id]).await?.first().map(|row| row.text("name").map(str::to_owned)).transpose()
 }
 
 pub(crate) async fn count_usable_keys(catalog: &Catalog, now: Timestamp) -> Result<u64, CatalogFault> {

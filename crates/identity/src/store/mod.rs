@@ -10,7 +10,7 @@ use mainspring_kernel::{Labels, ModelScope};
 pub(crate) use acting::{KeyNow, key_now};
 pub(crate) use audit::{entries_after, entries_before, insert_entry, last_entry, read_entry};
 pub(crate) use keys::{
-    KeyRow, count_usable_keys, find_key, insert_key, key, key_by_lookup, keys, revoke_key, rotate_key, used_key,
+    KeyRow, count_usable_keys, find_key, insert_key, key, key_by_lookup, key_name, keys, revoke_key, rotate_key, used_key,
 };
 pub(crate) use people::{
     all_projects, find_member, find_principal, find_project, get_project, has_other_admin, insert_principal, insert_project,

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use mainspring_catalog::{Catalog, params};
-use mainspring_kernel::{Actor, Fault, FaultKind, Labels, ModelScope, PageRequest, Role};
+use mainspring_kernel::{Actor, Fault, FaultKind, Labels, ModelScope, PageRequest, Role, id::ApiKeyId};
 use mainspring_testservers::on_every_engine;
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -25,6 +25,7 @@ on_every_engine!(Catalog: [
     a_key_never_allows_more_than_its_membership,
     nobody_hands_out_labels_they_do_not_hold,
     only_admins_manage_keys_and_only_their_projects,
+    what_a_key_is_called_is_known_by_its_id,
     the_moment_of_last_use_is_written_now_and_then,
     keys_page_newest_first,
     every_statement_compiles,
@@ -304,6 +305,14 @@ async fn only_admins_manage_keys_and_only_their_projects(catalog: Catalog) {
     assert_eq!(fault.code(), "identity-key-not-found");
     assert!(room.identity.list_keys(&other, &PageRequest::first(5)).await.unwrap().items.is_empty());
     room.identity.authenticate(&issued.secret).await.unwrap();
+}
+
+async fn what_a_key_is_called_is_known_by_its_id(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let made = room.identity.create_key(&room.admin, &new_key(Role::Reader, Labels::All)).await.unwrap().key;
+    room.identity.revoke_key(&room.admin, made.id).await.unwrap();
+    let names = room.identity.key_names(vec![made.id, ApiKeyId::from_raw(7)]).await.unwrap();
+    assert_eq!(names.into_iter().collect::<Vec<_>>(), [(made.id, made.name.to_string())]);
 }
 
 async fn the_moment_of_last_use_is_written_now_and_then(catalog: Catalog) {

@@ -10,21 +10,7 @@ const YEAR: f64 = 365.0 * 86_400_000.0;
 
 /// A spec with nothing but its kind.
 pub(crate) fn provider(kind: ProviderKind) -> ProviderSpec {
-    ProviderSpec {
-        kind,
-        preset: None,
-        responses: None,
-        base_url: None,
-        credential: None,
-        secret_key: None,
-        session_token: None,
-        region: None,
-        api_version: None,
-        headers: std::collections::BTreeMap::new(),
-        models: None,
-        default_max_tokens: None,
-        max_concurrent: None,
-    }
+    ProviderSpec::of(kind)
 }
 
 pub(crate) fn route(targets: Vec<Target>) -> RouteSpec {

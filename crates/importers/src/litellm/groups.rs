@@ -171,7 +171,7 @@ fn apply(draft: &mut Draft, group: &Group, (spec, groups): (&mut RouteSpec, &[Gr
     let path = format!("model_list.{}", group.name);
     let falls = rules.falls_of(&group.name);
     // What is asked after the group's own is asked by the same rules.
-    let further = falls.iter().filter_map(|falls| groups.iter().find(|group| group.name == falls.to));
+    let further = falls.iter().flat_map(|falls| &falls.to).filter_map(|to| groups.iter().find(|group| group.name == *to));
     let all: Vec<&Deployment> = group.deployments.iter().chain(further.flat_map(|group| &group.deployments)).collect();
     let mut differ = draft::attempts_within(&mut spec.timeouts, all.iter().map(|each| each.timeout));
     let usual = spec.timeouts.for_stream();
@@ -195,25 +195,48 @@ fn apply(draft: &mut Draft, group: &Group, (spec, groups): (&mut RouteSpec, &[Gr
             draft.different(&path, draft::MOST);
         }
     }
-    for each in &falls {
-        fall(draft, (&mut *spec, groups), each, &path);
+    fall_back(draft, (spec, groups), &falls, &path);
+}
+
+/// Other groups' targets come after what the route has: those that any fault leads to, and then those that are for some.
+fn fall_back(draft: &mut Draft, (spec, groups): (&mut RouteSpec, &[Group]), falls: &[Falls], path: &str) {
+    let general = falls.iter().find(|falls| falls.on.is_empty()).map(|falls| falls.to.as_slice()).unwrap_or_default();
+    let mut own: Vec<FaultClass> = Vec::new();
+    for Falls { to, on } in falls {
+        // Where the same groups come first after any fault, and each of them is one target, such a fault leads on as the
+        // others do. Otherwise they stand there twice.
+        let all = spec.targets.iter().filter(|target| target.on.is_empty()).count();
+        let alike = !on.is_empty() && !general.is_empty() && all == general.len() + 1;
+        let rest = match to.strip_prefix(general) {
+            Some(rest) if alike => {
+                let fresh: Vec<FaultClass> = on.iter().copied().filter(|class| !spec.fallback.on.contains(class)).collect();
+                spec.fallback.on.extend(fresh);
+                rest
+            }
+            _ => {
+                own.extend(on);
+                to.as_slice()
+            }
+        };
+        for to in rest {
+            fall(draft, (&mut *spec, groups), (to.as_str(), on.as_slice()), path);
+        }
     }
     // A fault that has targets of its own leads to these, and past those of all faults.
-    let own: BTreeSet<FaultClass> = falls.iter().filter_map(|falls| falls.on).collect();
     if spec.targets.iter().filter(|target| target.on.is_empty()).count() > 1 {
         spec.fallback.on.retain(|class| !own.contains(class));
     }
 }
 
 /// Another group's targets come after what the route has.
-fn fall(draft: &mut Draft, (spec, groups): (&mut RouteSpec, &[Group]), Falls { to, on }: &Falls, path: &str) {
-    let Some(other) = groups.iter().find(|group| group.name == *to) else {
+fn fall(draft: &mut Draft, (spec, groups): (&mut RouteSpec, &[Group]), (to, on): (&str, &[FaultClass]), path: &str) {
+    let Some(other) = groups.iter().find(|group| group.name == to) else {
         draft.missing(path, "a fallback names a model that is not there: it is left out");
         return;
     };
     let after = spec.targets.iter().map(|target| target.tier).max().map_or(0, |tier| tier + 1);
     let plain = whole(draft, other);
-    if on.is_some() && plain.len() > 1 {
+    if !on.is_empty() && plain.len() > 1 {
         draft.different(path, "of the targets for one fault a further one is asked where the one before it had that fault too");
     }
     for mut target in arranged(draft, other, plain) {
@@ -222,7 +245,7 @@ fn fall(draft: &mut Draft, (spec, groups): (&mut RouteSpec, &[Group]), Falls { t
             return;
         }
         target.tier = target.tier.saturating_add(after);
-        target.on.extend(*on);
+        target.on.extend(on);
         spec.targets.push(target);
     }
 }

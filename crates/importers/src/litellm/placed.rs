@@ -175,22 +175,24 @@ fn bedrock(draft: &mut Draft, params: &mut Table, spec: &mut ProviderSpec, regio
 
 fn headers(draft: &mut Draft, params: &mut Table, spec: &mut ProviderSpec) {
     if let Some(organization) = params.text("organization") {
-        let path = params.at("organization");
-        if organization.starts_with(VARIABLE) {
-            draft.missing(path, "an organisation in a variable has no equivalent: write it into `headers`");
-        } else {
-            draft.header(spec, ("openai-organization", &organization), &path);
-        }
+        header(draft, spec, ("openai-organization", &organization), &params.at("organization"));
     }
     for name in ["extra_headers", "headers"] {
         let Some(table) = params.table(name) else { continue };
         let path = table.path.clone();
         for (name, value) in table.rest() {
             let place = read::joined(&path, &name);
-            match value.as_str().filter(|value| !value.starts_with(VARIABLE)) {
-                Some(value) => draft.header(spec, (&name, value), &place),
-                None => draft.missing(place, "a header with a value from elsewhere has no equivalent"),
+            match value.as_str() {
+                Some(value) => header(draft, spec, (&name, value), &place),
+                None => draft.missing(place, "the value of a header is text"),
             }
         }
+    }
+}
+
+fn header(draft: &mut Draft, spec: &mut ProviderSpec, (name, value): (&str, &str), path: &str) {
+    match value.strip_prefix(VARIABLE) {
+        Some(variable) => draft.header_from(spec, (name, variable), path),
+        None => draft.header(spec, (name, value), path),
     }
 }

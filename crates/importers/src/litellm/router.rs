@@ -24,7 +24,7 @@ pub(super) struct Rules {
     timeout: Option<Span>,
     first: Option<Span>,
     breaker: Option<Breaker>,
-    falls: Vec<(String, Falls)>,
+    falls: Vec<Fall>,
     /// For those without falls of their own.
     default_falls: Vec<String>,
     pub(super) aliases: Vec<(String, String)>,
@@ -32,11 +32,21 @@ pub(super) struct Rules {
     seen: RefCell<BTreeSet<String>>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One group that is asked after another.
+#[derive(Debug, PartialEq, Eq)]
+struct Fall {
+    from: String,
+    to: String,
+    /// The one fault it is for; absent: any that has no fallbacks of its own.
+    on: Option<FaultClass>,
+}
+
+/// Groups that are asked in turn when another has failed.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Falls {
-    pub(super) to: String,
-    /// The one fault it is for; absent: any.
-    pub(super) on: Option<FaultClass>,
+    pub(super) to: Vec<String>,
+    /// The faults they are for; none: any that has no fallbacks of its own.
+    pub(super) on: Vec<FaultClass>,
 }
 
 /// Retries by the kind of fault.
@@ -122,11 +132,13 @@ impl Rules {
                 if to.as_array().is_some_and(|list| list.iter().any(Value::is_object)) {
                     draft.different(&place, "a fallback that changes the request too: only the model it names is carried over");
                 }
-                let known: Vec<String> =
-                    self.falls.iter().filter(|(known, _)| *known == from).map(|(_, falls)| falls.to.clone()).collect();
-                let fresh = names.into_iter().filter(|to| !known.contains(to) && *to != from);
-                let fresh: Vec<_> = fresh.map(|to| (from.clone(), Falls { to, on })).collect();
-                self.falls.extend(fresh);
+                // A group may be there for any fault, and for one that has fallbacks of its own as well.
+                for to in names {
+                    let fall = Fall { from: from.clone(), to, on };
+                    if fall.to != from && !self.falls.contains(&fall) {
+                        self.falls.push(fall);
+                    }
+                }
             }
         }
     }
@@ -167,26 +179,39 @@ impl Rules {
         spec.cache.clone_from(&self.cache);
     }
 
-    /// Whom a group falls back to, in order.
+    /// Whom a group falls back to: first after any fault, and then after those that have fallbacks of their own.
     pub(super) fn falls_of(&self, group: &str) -> Vec<Falls> {
         self.seen.borrow_mut().insert(group.to_owned());
-        let mut falls: Vec<Falls> = self.falls.iter().filter(|(from, _)| from == group).map(|(_, falls)| falls.clone()).collect();
-        if !falls.iter().any(|falls| falls.on.is_none()) {
-            let of_all = self.falls.iter().filter(|(from, falls)| from == "*" && falls.on.is_none());
-            let general = of_all.map(|(_, falls)| falls.to.clone()).chain(self.default_falls.iter().cloned());
-            for to in general.filter(|to| to != group) {
-                if !falls.iter().any(|known| known.to == to) {
-                    falls.push(Falls { to, on: None });
+        let mut falls: Vec<Falls> = Vec::new();
+        for (_, on) in FALLS {
+            let mut to = self.named(group, on);
+            if on.is_none() && to.is_empty() {
+                for name in self.named("*", None).into_iter().chain(self.default_falls.iter().cloned()) {
+                    if name != group && !to.contains(&name) {
+                        to.push(name);
+                    }
                 }
+            }
+            if to.is_empty() {
+                continue;
+            }
+            match falls.iter_mut().find(|known| !known.on.is_empty() && known.to == to) {
+                Some(known) => known.on.extend(on),
+                None => falls.push(Falls { to, on: on.into_iter().collect() }),
             }
         }
         falls
     }
 
+    /// Whom the file names for a group and a fault.
+    fn named(&self, group: &str, on: Option<FaultClass>) -> Vec<String> {
+        self.falls.iter().filter(|fall| fall.from == group && fall.on == on).map(|fall| fall.to.clone()).collect()
+    }
+
     /// Falls of models that have no route.
     pub(super) fn unused(&self, draft: &mut Draft, is_made: impl Fn(&str) -> bool) {
         let seen = self.seen.borrow();
-        for (from, _) in &self.falls {
+        for Fall { from, .. } in &self.falls {
             if from != "*" && !(seen.contains(from) && is_made(from)) {
                 draft.missing("fallbacks", "a model that falls back has no route here: its fallbacks are left out");
             }

@@ -119,6 +119,20 @@ fn prices_are_for_a_million_tokens_at_their_provider() {
 }
 
 #[test]
+fn a_price_of_a_model_stands_before_that_of_a_pattern_that_matches_it() {
+    let priced = |name: &str, model: &str| {
+        format!(
+            "  - {{model_name: '{name}', litellm_params: {{model: '{model}', input_cost_per_token: 0.000001, output_cost_per_token: 0.000002}}}}\n"
+        )
+    };
+    let list = format!("model_list:\n{}{}", priced("*", "openai/*"), priced("cheap", "openai/gpt-4o-mini"));
+    let imported = litellm(&list, &unset).unwrap();
+    sound(&imported);
+    let prices = spec(&imported, AssetKind::Prices, "default")["models"].as_array().unwrap();
+    assert_eq!(prices.iter().map(|price| &price["model"]).collect::<Vec<_>>(), [&json!("gpt-4o-mini"), &json!("*")]);
+}
+
+#[test]
 fn no_secret_of_the_file_comes_through() {
     let imported = proxy();
     holds_none(
@@ -346,6 +360,16 @@ fn one_key_in_two_places_is_one_variable_and_headers_with_secrets_are_left_out()
 }
 
 #[test]
+fn a_header_from_a_variable_stays_one_and_no_value_becomes_one() {
+    let imported = one("model: openai/m, api_key: os.environ/K, organization: os.environ/ORG, \
+         extra_headers: {X-Portal-Token: os.environ/PORTAL, x-tags: 'env:PATH', x-team: red}");
+    let headers = json!({"openai-organization": "env:ORG", "x-portal-token": "env:PORTAL", "x-team": "red"});
+    assert_eq!(provider(&imported, "openai")["headers"], headers);
+    says(&imported.report.missing, "x-tags", "a secret");
+    assert!(imported.report.variables.iter().any(|variable| variable.name == "PORTAL"));
+}
+
+#[test]
 fn a_file_of_something_else_is_refused_without_a_word_of_it() {
     for (text, code) in [
         ("{", "import-unreadable"),
@@ -388,6 +412,59 @@ fn a_fault_that_has_fallbacks_of_its_own_leads_past_those_of_all_faults() {
     let on = a["fallback"]["on"].as_array().unwrap();
     assert!(on.contains(&json!("server")) && !on.contains(&json!("context_window")), "{on:?}");
     assert!(!imported.report.different.iter().any(|note| note.message.contains("fault")), "{:?}", imported.report.different);
+}
+
+/// Whichever part of the file says so.
+#[test]
+fn a_group_that_is_there_for_any_fault_and_for_one_of_its_own_is_asked_after_both() {
+    let group = |name: &str, model: &str| format!("  - {{model_name: {name}, litellm_params: {{model: openai/{model}}}}}\n");
+    let three = [group("a", "a"), group("b", "b"), group("long", "long")].concat();
+    let four = [three.as_str(), &group("a", "twin")].concat();
+    let all = "fallbacks: [{a: [b]}], content_policy_fallbacks: [{a: [b]}], context_window_fallbacks: [{a: [b]}]";
+    let both = ["context_window", "content_filter"];
+    let (window, filter, none) = (&both[..1], &both[1..], &both[..0]);
+    for (models, settings, router, expected, led) in [
+        (&three, "fallbacks: [{a: [b]}]", "context_window_fallbacks: [{a: [b]}]", vec![("b", 1, none)], window),
+        (&three, "", all, vec![("b", 1, none)], &both[..]),
+        (
+            &three,
+            "content_policy_fallbacks: [{a: [b, long]}]",
+            "fallbacks: [{a: [b]}]",
+            vec![("b", 1, none), ("long", 2, filter)],
+            &both[..],
+        ),
+        // Past the others, whose order is another.
+        (
+            &three,
+            "default_fallbacks: [b, long]",
+            "context_window_fallbacks: [{a: [long]}], content_policy_fallbacks: [{a: [long]}]",
+            vec![("b", 1, none), ("long", 2, none), ("long", 3, &both[..])],
+            none,
+        ),
+        // And past the other deployments of the group itself.
+        (
+            &four,
+            "fallbacks: [{a: [b]}]",
+            "content_policy_fallbacks: [{a: [b]}]",
+            vec![("twin", 0, none), ("b", 1, none), ("b", 2, filter)],
+            window,
+        ),
+    ] {
+        let text = format!("model_list:\n{models}litellm_settings: {{{settings}}}\nrouter_settings: {{{router}}}\n");
+        let imported = litellm(&text, &unset).unwrap();
+        sound(&imported);
+        let a = route(&imported, "a");
+        let wanted: Vec<(String, u64, u64)> =
+            expected.iter().map(|(name, tier, _)| (format!("openai/{name}"), *tier, 1)).collect();
+        assert_eq!(targets(a)[1..], wanted[..], "{text}");
+        for (at, (.., on)) in expected.iter().enumerate() {
+            assert_eq!(a["targets"][at + 1].get("on").unwrap_or(&json!([])), &json!(on), "{text}");
+        }
+        let usual = json!(mainspring_gateway::Fallback::default().on);
+        let leads = a.get("fallback").map_or(&usual, |fallback| &fallback["on"]).as_array().unwrap();
+        let found: Vec<&str> = both.into_iter().filter(|class| leads.contains(&json!(class))).collect();
+        assert_eq!((found.as_slice(), leads.contains(&json!("server"))), (led, true), "{text}");
+    }
 }
 
 #[test]

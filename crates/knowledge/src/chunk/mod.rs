@@ -21,7 +21,7 @@ pub struct Chunk {
     /// Byte offsets into the parsed text.
     pub start: usize,
     pub end: usize,
-    /// Tokens of header and text together.
+    /// Tokens of all that is given with it: header, text, and a table's first row that the header has no room for.
     pub tokens: u32,
     pub heading_path: Vec<String>,
     pub page: Option<u32>,
@@ -29,6 +29,9 @@ pub struct Chunk {
     pub parent: Option<Range<usize>>,
     /// `title > heading > heading`, and for a later piece of a table its header row: embedded with the text.
     pub header: String,
+    /// Of a later piece of a table, the table's first row: whoever reads the piece needs the names of its columns. It
+    /// stands elsewhere in the document, so the offsets do not count it.
+    pub table_head: Option<String>,
     pub kind: &'static str,
 }
 

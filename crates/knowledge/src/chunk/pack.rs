@@ -7,7 +7,7 @@ use mainspring_parsers::ParsedDocument;
 
 use super::{
     Chunk, ChunkSpec, Places,
-    pieces::{Unit, borders, floor, sections, trim},
+    pieces::{Unit, body_of, borders, floor, sections, trim, word_from, word_to},
 };
 
 /// A header takes at most this share of a chunk.
@@ -26,6 +26,8 @@ pub(super) struct Packing<'a> {
 struct Header {
     path: Arc<Vec<String>>,
     text: String,
+    /// The first row of the table that is gone on with.
+    table_head: Option<String>,
     tokens: usize,
     room: usize,
 }
@@ -59,6 +61,7 @@ impl Output<'_> {
             page: unit.page,
             parent: parent.filter(|parent| **parent != range).cloned(),
             header: header.text.clone(),
+            table_head: header.table_head.clone(),
             kind: unit.kind,
             start: range.start,
             end: range.end,
@@ -84,7 +87,7 @@ impl Packing<'_> {
         }
         let text = self.fitted(&parts, max / HEADER_SHARE);
         let tokens = self.tokenizer.count(&text);
-        Header { path: Arc::clone(path), text, tokens, room: max.saturating_sub(tokens).max(1) }
+        Header { path: Arc::clone(path), text, table_head: None, tokens, room: max.saturating_sub(tokens).max(1) }
     }
 
     /// The parts joined, outer headings left out from the middle until they fit, the last one cut if it must be.
@@ -153,52 +156,83 @@ impl Packing<'_> {
     /// Cuts a unit that is too long: after sentences or lines, and inside one only when it alone does not fit.
     fn cut(&self, unit: &Unit, header: &Header, parent: Option<&Range<usize>>, out: &mut Output<'_>) {
         let text = out.text;
+        let borders = borders(text, unit);
         let table_header = self.table_header(unit, header, text);
+        // A piece with some of the head in it is not headed by it.
+        let body = unit.table_head.as_ref().map_or(unit.range.start, |head| head.end);
+        let header_at = |start: usize| table_header.as_ref().filter(|_| start >= body).unwrap_or(header);
+        let rows = body_of(unit, text);
+        let overlap = |piece: Range<usize>| self.overlap(&piece, (borders.as_slice(), rows), header_at(piece.end).room, text);
         let mut start = unit.range.start;
         let mut end = start;
-        let mut current = header;
-        for border in borders(text, unit) {
-            if self.fits(&(start..border), current.room) {
+        for border in borders.iter().copied() {
+            if self.fits(&(start..border), header_at(start).room) {
                 end = border;
                 continue;
             }
             if end > start {
-                out.push(start..end, unit, current, parent);
-                current = table_header.as_ref().unwrap_or(header);
-                start = self.overlap(start, end, current.room, text);
-                if !self.fits(&(start..border), current.room) {
+                out.push(start..end, unit, header_at(start), parent);
+                start = overlap(start..end);
+                if !self.fits(&(start..border), header_at(start).room) {
                     start = end;
                 }
             }
-            while !self.fits(&(start..border), current.room) {
-                let stop = self.furthest(start, border, current.room, text);
-                out.push(start..stop, unit, current, parent);
-                current = table_header.as_ref().unwrap_or(header);
-                start = self.overlap(start, stop, current.room, text);
+            while !self.fits(&(start..border), header_at(start).room) {
+                let stop = self.furthest(start, border, header_at(start).room, text);
+                out.push(start..stop, unit, header_at(start), parent);
+                start = overlap(start..stop);
+                // What is repeated may take all the room.
+                if start < stop && self.furthest(start, border, header_at(start).room, text) <= stop {
+                    start = stop;
+                }
             }
             end = border;
         }
         if end > start {
-            out.push(start..end, unit, current, parent);
+            out.push(start..end, unit, header_at(start), parent);
         }
     }
 
-    /// The header of a table's later pieces: the section's, and the table's own first line.
+    /// The header of a table's later pieces: the section's, and the table's own first line. A line that would take the
+    /// place of the rows is not embedded with them, and still shown over them; one that is longer than a chunk is no head.
     fn table_header(&self, unit: &Unit, header: &Header, text: &str) -> Option<Header> {
         let head = text[unit.table_head.clone()?].trim();
+        let max = self.spec.max_tokens as usize;
+        if head.len() > max * BYTES_PER_TOKEN {
+            return None;
+        }
         let combined = if header.text.is_empty() { head.to_owned() } else { format!("{}\n{head}", header.text) };
         let tokens = self.tokenizer.count(&combined);
-        let max = self.spec.max_tokens as usize;
-        (tokens <= max / 2).then(|| Header { text: combined, tokens, room: max - tokens, path: Arc::clone(&header.path) })
+        let table_head = Some(head.to_owned());
+        if tokens <= max / 2 {
+            return Some(Header { text: combined, table_head, tokens, room: max - tokens, path: Arc::clone(&header.path) });
+        }
+        let shown = self.tokenizer.count(head);
+        (shown <= max).then(|| Header { table_head, tokens: header.tokens + shown, ..header.clone() })
     }
 
-    /// Where the next piece begins so that it repeats the end of the last.
-    fn overlap(&self, start: usize, end: usize, room: usize, text: &str) -> usize {
+    /// Where the next piece begins so that it repeats the end of the last: at a sentence, a line or a row. One that is longer
+    /// than what is to be repeated is repeated up to twice that length, and beyond it is not. A piece that ends inside of one
+    /// has only words to begin at.
+    fn overlap(&self, piece: &Range<usize>, (borders, rows): (&[usize], usize), room: usize, text: &str) -> usize {
+        let end = piece.end;
         let wanted = (self.spec.overlap_tokens as usize).min(room / 2);
-        let first = self.places.index(end).saturating_sub(wanted);
-        let at = self.places.start(first).unwrap_or(end).clamp(start, end);
-        // A piece never begins where the one before it began: that would not end.
-        if at <= start { end } else { floor(text, at).max(start + 1).min(end) }
+        let back = |tokens: usize| self.places.start(self.places.index(end).saturating_sub(tokens)).unwrap_or(end);
+        let at = floor(text, back(wanted).min(end));
+        // A piece never begins where the one before it began: that would not end. And a table's head is repeated anyway.
+        if at <= piece.start || end <= rows {
+            return end;
+        }
+        let least = rows.max(piece.start + 1);
+        let inside = &borders[borders.partition_point(|border| *border < least)..borders.partition_point(|border| *border < end)];
+        let near = inside.partition_point(|border| *border < at);
+        let reach = back((wanted * 2).min(room / 2));
+        let before = near.checked_sub(1).map(|last| inside[last]).filter(|border| *border >= reach);
+        match inside.get(near).copied().or(before) {
+            Some(border) => border,
+            None if borders.binary_search(&end).is_ok() => end,
+            None => word_from(text, at.max(rows)..end),
+        }
     }
 
     /// The furthest place up to which text still fits, at least one character on.
@@ -206,7 +240,7 @@ impl Packing<'_> {
         let by_tokens = self.places.after(start, room).unwrap_or(border);
         let stop = floor(text, by_tokens.min(start + room * BYTES_PER_TOKEN).min(border));
         if stop > start {
-            return stop;
+            return if stop < border { word_to(text, start..stop, border) } else { stop };
         }
         start + text[start..].chars().next().map_or(1, char::len_utf8)
     }

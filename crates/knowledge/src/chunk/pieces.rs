@@ -158,3 +158,37 @@ pub(super) fn borders(text: &str, unit: &Unit) -> Vec<usize> {
     }
     borders
 }
+
+/// Where a table's rows begin: below its head and the line under that. Of anything else, where it begins.
+pub(super) fn body_of(unit: &Unit, text: &str) -> usize {
+    let Some(head) = &unit.table_head else { return unit.range.start };
+    let below = text[head.end..unit.range.end].strip_prefix('\n').unwrap_or_default();
+    let first = below.split_inclusive('\n').next().unwrap_or_default();
+    let is_rule = first.contains('-') && first.chars().all(|c| matches!(c, '|' | '-' | ':') || c.is_whitespace());
+    unit.range.end - below.len() + if is_rule { first.len() } else { 0 }
+}
+
+/// A longer word is cut anywhere.
+const WORD_BYTES: usize = 64;
+
+/// The first place in a range where a word begins; where the range ends, when none does, or begins, inside of a word that
+/// does not end in it.
+pub(super) fn word_from(text: &str, range: Range<usize>) -> usize {
+    let before = floor(text, range.start.saturating_sub(WORD_BYTES));
+    let after = floor(text, (range.end + WORD_BYTES).min(text.len()));
+    let bounds = text[before..after].split_word_bound_indices().map(|(at, word)| (before + at, word));
+    let mut inside = bounds.skip_while(|(at, _)| *at < range.start).take_while(|(at, _)| *at <= range.end).peekable();
+    if inside.peek().is_none() {
+        return range.start;
+    }
+    let word = inside.find(|(at, word)| *at < range.end && word.starts_with(char::is_alphanumeric));
+    word.map_or(range.end, |(at, _)| at)
+}
+
+/// The last place in a range where a word ends, which may end before `border`; where the range ends, when none does.
+pub(super) fn word_to(text: &str, range: Range<usize>, border: usize) -> usize {
+    let before = floor(text, range.end.saturating_sub(WORD_BYTES)).max(range.start);
+    let after = floor(text, (range.end + WORD_BYTES).min(border));
+    let bounds = text[before..after].split_word_bound_indices().map(|(at, _)| before + at);
+    bounds.take_while(|at| *at <= range.end).last().filter(|at| *at > before).unwrap_or(range.end)
+}

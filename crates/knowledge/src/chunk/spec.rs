@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 /// Raised when the same spec would cut differently: the digest changes, and with it the table.
 const fn algorithm(strategy: Strategy) -> u64 {
     match strategy {
-        Strategy::Structure => 2,
-        Strategy::Fixed => 3,
+        Strategy::Structure => 3,
+        Strategy::Fixed => 4,
     }
 }
 /// Tokens of a model's window that a chunk leaves to the model's own marks and to what it wants before a text.
@@ -30,7 +30,7 @@ pub struct ChunkSpec {
     /// Tokens of the embedding model a chunk may have, its header included; never more than the model reads.
     #[schemars(range(min = 32, max = 8192))]
     pub max_tokens: u32,
-    /// Tokens that two pieces of one block share.
+    /// Tokens that two pieces of one block share, in whole sentences, lines or rows; a longer one up to twice as many.
     #[schemars(range(min = 0, max = 1024))]
     pub overlap_tokens: u32,
     /// A section up to this many tokens is kept as the parent of its chunks; 0 keeps none.

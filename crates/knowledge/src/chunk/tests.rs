@@ -166,6 +166,63 @@ fn a_long_paragraph_is_cut_after_sentences_with_overlap() {
     }
 }
 
+/// Every three letters of a word are a token, as its parts are to the tokenisers of models.
+#[derive(Debug)]
+struct Parts;
+
+impl TextTokenizer for Parts {
+    fn tokenize(&self, text: &str) -> Tokens {
+        let words = Words::default().tokenize(text).ranges;
+        let parts = words.into_iter().flat_map(|word| word.clone().step_by(3).map(move |at| at..(at + 3).min(word.end)));
+        Tokens { ranges: parts.collect() }
+    }
+}
+
+#[test]
+fn what_is_repeated_begins_with_a_sentence_a_row_or_a_line() {
+    let lines = |line: fn(usize) -> String, end: &str| (0..60).map(line).collect::<Vec<_>>().join(end);
+    let sentences = lines(|n| format!("Sentence{n} says something about item{n}."), " ");
+    let rows = lines(|n| format!("| Widget{n} | {n}45.10 | 17 |"), "\n");
+    let code = lines(|n| format!("let value{n} = compute({n});"), "\n");
+    let parts = [
+        (P, sentences, "Sentence"),
+        (BlockKind::Table, format!("| Article | Price | Stock |\n| --- | --- | --- |\n{rows}"), "| Widget"),
+        (BlockKind::Code { language: None }, code, "let value"),
+    ];
+    for (kind, text, beginning) in parts {
+        let document = document(&[(kind, &text)]);
+        let spec = ChunkSpec { max_tokens: 60, overlap_tokens: 16, ..ChunkSpec::default() };
+        let chunks = chunk(&document, &spec, &Parts);
+        assert!(chunks.len() > 6);
+        for pair in chunks.windows(2) {
+            let piece = &document.text[pair[1].range()];
+            assert!(piece.starts_with(beginning), "{piece}");
+            assert!(pair[1].start < pair[0].end, "{piece}");
+        }
+        // Sentences, rows and lines are longer than twice this.
+        let spec = ChunkSpec { overlap_tokens: 3, ..spec };
+        for pair in chunk(&document, &spec, &Parts).windows(2) {
+            assert!(document.text[pair[1].range()].starts_with(beginning) && pair[1].start >= pair[0].end);
+        }
+    }
+}
+
+#[test]
+fn what_has_no_end_is_cut_between_words() {
+    let text = (0..300).map(|n| format!("word{n}")).collect::<Vec<_>>().join(" ");
+    let document = document(&[(P, &text)]);
+    for overlap_tokens in [0, 1, 16] {
+        let spec = ChunkSpec { max_tokens: 60, overlap_tokens, ..ChunkSpec::default() };
+        let chunks = chunk(&document, &spec, &Parts);
+        assert!(chunks.len() > 10);
+        for pair in chunks.windows(2) {
+            let (before, after) = (&document.text[..pair[1].start], &document.text[pair[0].end..]);
+            assert!(before.ends_with(' ') && after.starts_with(' '), "{pair:?}");
+            assert_eq!(pair[1].start < pair[0].end, overlap_tokens == 16, "{pair:?}");
+        }
+    }
+}
+
 #[test]
 fn later_pieces_of_a_table_repeat_its_header_row() {
     let rows: String = (0..40).map(|n| format!("| row{n} | value{n} |\n")).collect();
@@ -175,6 +232,34 @@ fn later_pieces_of_a_table_repeat_its_header_row() {
     assert_eq!(chunks[0].header, "Guide");
     assert!(chunks[1..].iter().all(|chunk| chunk.header == "Guide\n| Name | Value |"), "{:?}", chunks[1]);
     assert!(chunks.iter().all(|chunk| document.text[chunk.range()].ends_with('|')));
+    assert_eq!(chunks[0].table_head, None, "it stands in the text");
+    for chunk in &chunks[1..] {
+        assert_eq!(chunk.table_head.as_deref(), Some("| Name | Value |"));
+        assert_eq!(
+            chunk.tokens as usize,
+            Words::default().count(&format!("{}\n{}", chunk.header, &document.text[chunk.range()]))
+        );
+    }
+}
+
+#[test]
+fn a_header_row_that_would_leave_no_room_is_shown_and_not_embedded() {
+    let cells = |name: &str, count: usize| format!("|{}", (0..count).map(|n| format!(" {name}{n} |")).collect::<String>());
+    let table = |columns: usize| {
+        let rows: String = (0..20).map(|row| format!("{}\n", cells(&format!("r{row}c"), columns))).collect();
+        document(&[(BlockKind::Table, &format!("{}\n{rows}", cells("Column", columns)))])
+    };
+    // 25 words of 40, and 63.
+    let wide = table(12);
+    let chunks = cut(&wide, &spec(40));
+    check(&wide, &chunks, &spec(40)).unwrap();
+    let later = chunks.last().unwrap();
+    assert_eq!((later.header.as_str(), later.table_head.as_deref()), ("Guide", Some(cells("Column", 12).as_str())));
+    assert_eq!(later.tokens as usize, 1 + 25 + Words::default().count(&wide.text[later.range()]));
+    let endless = table(31);
+    let chunks = cut(&endless, &spec(40));
+    check(&endless, &chunks, &spec(40)).unwrap();
+    assert!(chunks.iter().all(|chunk| chunk.table_head.is_none() && chunk.header == "Guide"));
 }
 
 #[test]

@@ -184,6 +184,8 @@ impl Drop for Abandoned {
 pub(super) struct Settled {
     pub asset: (u32, mainspring_kernel::Digest),
     pub version: mainspring_lake::LakeVersion,
+    /// Marks of the sources that it or one before it has read.
+    pub read_sources: Vec<String>,
 }
 
 /// What the end of a run brings with it.
@@ -212,7 +214,8 @@ pub(super) async fn finish(hold: &Hold, actor: &Actor, end: &RunRow, then: Then<
                     if !held::renew(&mut tx, hold.key(), hold.by(), now).await? {
                         return Err(hold.lost());
                     }
-                    held::settle(&mut tx, hold.key(), settled.asset, &settled.version, now).await?;
+                    held::settle(&mut tx, hold.key(), settled.asset, (&settled.version, settled.read_sources.as_slice()), now)
+                        .await?;
                 }
                 Then::Resumed(job, after) => {
                     inner.jobs.enqueue_in(&mut tx, &job.to_job(hold.key().project, now.plus(after))).await?;

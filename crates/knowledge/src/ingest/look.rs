@@ -9,7 +9,7 @@ use futures::{StreamExt as _, stream};
 use mainspring_kernel::{Actor, AssetKind, AssetRef, Fault as _, Name};
 
 use super::{
-    IngestOptions,
+    IngestOptions, compare,
     plan::{self, Plan, Work},
 };
 use crate::{
@@ -89,6 +89,14 @@ impl Sight {
         Self { sources, configured, listings, warnings, failed }
     }
 
+    /// Sources that could be listed, with how many documents they hold. One of which nothing was seen, since something of it
+    /// could not be looked at, is not among them.
+    pub(super) fn listed(&self) -> BTreeMap<Arc<str>, usize> {
+        let is_seen = |listing: &Listing| !listing.documents.is_empty() || listing.unread.is_empty();
+        let seen = self.listings.iter().filter(|(_, listing)| is_seen(listing));
+        seen.map(|(key, listing)| (key.clone(), listing.documents.len())).collect()
+    }
+
     /// What is to be done, as of now: the catalog may have moved on since the sources were looked at.
     pub(super) async fn plan(
         &self,
@@ -139,12 +147,14 @@ pub(super) async fn look(
     }
     let sight = Sight::of(inner, &key, &spec, options).await;
     let plan = sight.plan(inner, (&key, &table), options).await?;
-    let work = match worth {
-        // A source that cannot be read is told by a run.
-        Worth::Anything => !plan.work.is_empty() || !sight.failed.is_empty(),
-        Worth::News => plan.work.iter().any(Work::is_news),
-    };
-    if work || !plan.gone.is_empty() { Ok(Look::Something(Box::new(sight))) } else { Ok(Look::Nothing) }
+    let anything = worth == Worth::Anything;
+    let work: Vec<&Work> = plan.work.iter().filter(|work| anything || work.is_news()).collect();
+    // A source that cannot be read is told by a run.
+    let sure = !plan.gone.is_empty() || (anything && !sight.failed.is_empty());
+    if sure || !Box::pin(compare::all_as_before(inner, &key, (&sight.sources, options), &work)).await? {
+        return Ok(Look::Something(Box::new(sight)));
+    }
+    Ok(Look::Nothing)
 }
 
 /// Whether local folders and files hold something new, and nobody is taking it in yet.

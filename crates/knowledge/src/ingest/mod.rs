@@ -2,6 +2,7 @@
 
 mod allowance;
 mod commit;
+mod compare;
 mod embed;
 mod hold;
 mod job;

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Codes of what passes by itself. A file that changed while it was read is not among them: it is news.
-const AWAY: [&str; 2] = ["source-unreachable", "source-timeout"];
+const AWAY: [&str; 3] = ["source-unreachable", "source-timeout", "source-busy"];
 /// Of parsers that were ended: by the file, or by a machine that was short of memory or time. Tried again at each ingestion.
 pub(super) const MAY_PASS: [&str; 2] = ["parse-timed-out", "parse-crashed"];
 
@@ -43,12 +43,15 @@ impl Work {
             // Written just now, or of a source that never says: later it can be compared, or never.
             (None, _) => false,
             (Some(_), Some(_)) => true,
-            (Some(_), None) => {
-                let code = known.reason.as_ref().map(|reason| reason.code.as_str());
-                !code.is_some_and(|code| AWAY.contains(&code) || MAY_PASS.contains(&code))
-            }
+            (Some(_), None) => !passes(known),
         }
     }
+}
+
+/// Whether what is wrong with a document may be over at another try.
+pub(super) fn passes(known: &Known) -> bool {
+    let code = known.reason.as_ref().map(|reason| reason.code.as_str());
+    code.is_some_and(|code| AWAY.contains(&code) || MAY_PASS.contains(&code))
 }
 
 #[derive(Debug, Default)]

@@ -89,6 +89,8 @@ pub(super) struct Found {
     pub changed: u64,
     pub same: u64,
     pub skipped: u64,
+    /// How many documents each source did not give.
+    pub not_had: HashMap<String, usize>,
 }
 
 /// More names than this help nobody, and would grow without bound.
@@ -102,7 +104,12 @@ impl Findings {
     }
 
     pub(super) fn failed(&self, failure: Failure) {
-        self.change(|found| if found.failures.len() < NAMED { found.failures.push(failure) } else { found.unlisted += 1 });
+        self.change(|found| {
+            if failure.was_not_had() {
+                *found.not_had.entry(failure.source.clone()).or_default() += 1;
+            }
+            if found.failures.len() < NAMED { found.failures.push(failure) } else { found.unlisted += 1 }
+        });
     }
 
     pub(super) fn warned(&self, warning: Warning) {
@@ -453,7 +460,7 @@ fn file_name(path: &str) -> &str {
 }
 
 /// Hashing a large file takes longer than an async task may.
-async fn digest_of(bytes: Bytes) -> Result<(Digest, Bytes), KnowledgeFault> {
+pub(super) async fn digest_of(bytes: Bytes) -> Result<(Digest, Bytes), KnowledgeFault> {
     const AT_ONCE: usize = 128 << 10;
     if bytes.len() <= AT_ONCE {
         return Ok((Digest::of(&bytes), bytes));

@@ -1,7 +1,7 @@
 //! One run, from its hold to its report.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -41,6 +41,9 @@ const BETWEEN: usize = 16;
 /// After an outage that outlasted a run's patience: long enough that a server which looks for the store is not asked at once.
 const AFTER_OUTAGE: Duration = Duration::from_secs(5);
 
+type Sources = HashMap<Arc<str>, Arc<Source>>;
+type Listed = BTreeMap<Arc<str>, usize>;
+
 /// The table a run writes to, and what it knows of the others.
 pub(super) struct Target {
     pub row: TableRow,
@@ -51,6 +54,8 @@ pub(super) struct Target {
     pub others: Vec<Arc<dyn Table>>,
     pub settled: Option<LakeVersion>,
     pub unsettled: bool,
+    /// Marks of the sources that were read before; `None`: it was not kept.
+    pub read_before: Option<Vec<String>>,
 }
 
 impl Ingestion {
@@ -153,7 +158,7 @@ impl Ingestion {
 
         self.meter.enter(Stage::Listing);
         let listing = span.context().start("list", SpanKind::Internal);
-        let (sources, mut plan) = self.plan(&target, findings).await?;
+        let (sources, listed, mut plan) = self.plan(&target, findings).await?;
         listing.finish();
 
         let work = std::mem::take(&mut plan.work);
@@ -176,7 +181,8 @@ impl Ingestion {
             version: settled.version.clone(),
         });
         let asset = (self.version.pin.number, self.version.pin.digest);
-        Ok((Settled { asset, version: settled.version }, report, target.row.table))
+        let read_sources = settle::read_sources(&self.spec, target.read_before.as_deref(), (&listed, &**findings, &plan));
+        Ok((Settled { asset, version: settled.version, read_sources }, report, target.row.table))
     }
 
     /// The table this spec and embedder make: the one that is searched, one half built, or a new one.
@@ -230,16 +236,20 @@ impl Ingestion {
         let settled = state.as_ref().filter(|_| same).and_then(|state| state.lake.clone());
         // What went while another table was searched may still stand in this one.
         let unsettled = !same || state.as_ref().is_some_and(|state| state.unsettled);
-        Ok(Target { row: row.clone(), table, searched, others, settled, unsettled })
+        let read_before =
+            state.filter(|state| state.synced.is_some()).map_or_else(|| Some(Vec::new()), |state| state.read_sources);
+        Ok(Target { row: row.clone(), table, searched, others, settled, unsettled, read_before })
     }
 
-    async fn plan(&self, target: &Target, findings: &Findings) -> Result<(HashMap<Arc<str>, Arc<Source>>, Plan), KnowledgeFault> {
+    /// The sources, how many documents each of them lists, and what is to be done.
+    async fn plan(&self, target: &Target, findings: &Findings) -> Result<(Sources, Listed, Plan), KnowledgeFault> {
         let seen = self.sight.lock().unwrap_or_else(PoisonError::into_inner).take();
         let sight = match seen {
             Some(sight) => sight,
             None => Sight::of(&self.inner, self.hold.key(), &self.spec, self.options).await,
         };
         let plan = sight.plan(&self.inner, (self.hold.key(), &target.row.table), self.options).await?;
+        let listed = sight.listed();
         let Sight { sources, warnings, failed, .. } = sight;
         warnings.into_iter().for_each(|warning| findings.warned(warning));
         let count = failed.len() as u64 + plan.failures.len() as u64;
@@ -251,14 +261,14 @@ impl Ingestion {
             progress.to_do = plan.work.len() as u64 + plan.gone.len() as u64;
             progress.failed += count;
         });
-        Ok((sources, plan))
+        Ok((sources, listed, plan))
     }
 
     /// The three stages side by side, with bounded channels between: dropping this future stops them all.
     async fn pipeline(
         &self,
         (embedder, target): (Arc<dyn Embedder>, &Target),
-        sources: HashMap<Arc<str>, Arc<Source>>,
+        sources: Sources,
         (work, plan): (Vec<Work>, &Plan),
         findings: &Arc<Findings>,
     ) -> Result<(), KnowledgeFault> {

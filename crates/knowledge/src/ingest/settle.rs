@@ -1,11 +1,18 @@
 //! The end of a run: indexes are brought up to date, a table built beside the old one takes over, the
 //! state is tagged so that answers given from it can be replayed, and the report is written.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use mainspring_kernel::Fault as _;
 use mainspring_lake::{LakeVersion, UpkeepPolicy};
 
 use super::{Ingestion, meter::Meter, patience::patiently, plan::Plan, prepare::Findings, run::Target};
-use crate::{fault::KnowledgeFault, model::Report, store::held};
+use crate::{
+    fault::KnowledgeFault,
+    model::Report,
+    spec::{KnowledgeSpec, SourceSpec},
+    store::held,
+};
 
 pub(super) struct Ended {
     pub version: LakeVersion,
@@ -43,6 +50,26 @@ pub(super) async fn settle(run: &Ingestion, target: &Target, idle: bool) -> Resu
     Ok(Ended { version, tag: Some(tag), switched })
 }
 
+/// Marks of the sources of a spec that this run has read, or one before it. One that gave none of the documents it lists was
+/// not read.
+pub(super) fn read_sources(
+    spec: &KnowledgeSpec,
+    before: Option<&[String]>,
+    (listed, findings, plan): (&BTreeMap<Arc<str>, usize>, &Findings, &Plan),
+) -> Vec<String> {
+    let mut not_had = findings.take().not_had;
+    for failure in plan.failures.iter().filter(|failure| failure.was_not_had()) {
+        *not_had.entry(failure.source.clone()).or_default() += 1;
+    }
+    let is_read = |source: &&SourceSpec| {
+        let key = source.key();
+        let gave = |listed: &usize| *listed == 0 || not_had.get(&key).is_none_or(|missing| missing < listed);
+        // Of what ingestions read before it was kept nothing bad is said.
+        listed.get(key.as_str()).is_some_and(gave) || before.is_none_or(|before| before.contains(&source.mark()))
+    };
+    spec.sources.iter().filter(is_read).map(SourceSpec::mark).collect()
+}
+
 pub(super) fn report(meter: &Meter, findings: &Findings, plan: &Plan) -> Report {
     let (progress, found) = (meter.now(), findings.take());
     let failures: Vec<_> = found.failures.into_iter().chain(plan.failures.iter().cloned()).collect();
@@ -71,5 +98,6 @@ pub(super) fn report(meter: &Meter, findings: &Findings, plan: &Plan) -> Report 
         version: None,
         tag: None,
         switched: false,
+        partial: false,
     }
 }

@@ -140,6 +140,7 @@ fn only_what_a_source_shows_to_be_new_is_news() {
     check(Some("now"), None, Some("source-moved"), true);
     check(Some("now"), None, Some("source-unreachable"), false);
     check(Some("now"), None, Some("source-timeout"), false);
+    check(Some("now"), None, Some("source-busy"), false);
     check(None, None, None, false);
     check(None, Some("etag"), None, false);
     let unknown = Case::of(Vec::new(), vec![listed(&known("s", "a"))]).plan(IngestOptions::default());

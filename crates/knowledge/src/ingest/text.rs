@@ -190,6 +190,7 @@ pub(super) fn cut(
             ordinal: piece.ordinal,
             text: text.text()[piece.range()].to_owned(),
             header: piece.header,
+            table_head: piece.table_head,
             search_text,
             text_digest,
             start: piece.start as u64,

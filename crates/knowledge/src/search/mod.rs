@@ -9,6 +9,7 @@ mod table_of;
 #[cfg(test)]
 mod tests;
 mod traced;
+pub(crate) mod unread;
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
@@ -22,6 +23,7 @@ use serde::Serialize;
 use crate::{
     fault::KnowledgeFault,
     ingest,
+    model::KnowledgeKey,
     service::Inner,
     spec::RetrievalSpec,
     store::document,
@@ -104,7 +106,14 @@ pub(crate) async fn search(
             SearchMode::Vector | SearchMode::Hybrid => Some(embedder_of(inner, &opened)?),
         };
         let search = Search { inner, actor, asked, opened, embedder, trace: context, budget, timings: Vec::new() };
-        search.run().await
+        let mut answer = search.run().await?;
+        if answer.retrieved.passages.is_empty()
+            && let Some(known) = answer.retrieved.unread.take()
+        {
+            let key = KnowledgeKey::new(actor.project, target.name.clone());
+            answer.retrieved.unread = Some(unread::looked_up(inner, actor, &key, known).await?);
+        }
+        Ok::<_, KnowledgeFault>(answer)
     };
     match tokio::time::timeout_at(budget.deadline(), result).await {
         Ok(Ok(answer)) => {
@@ -400,6 +409,7 @@ impl Search<'_> {
                 embedder: self.embedder.as_ref().map(|embedder| embedder.name().to_owned()),
                 models: self.models(reranked),
                 timings: self.timings,
+                unread: self.opened.unread,
             },
             evidence,
             left_out,

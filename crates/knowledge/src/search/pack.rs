@@ -70,7 +70,9 @@ fn widened(candidate: &Candidate, narrow: &Passage, texts: &Parsed, count: &dyn 
     let tokens = u32::try_from(count.count(text)).unwrap_or(u32::MAX);
     // It begins before the best of its chunks, perhaps on an earlier page.
     let page = parsed.page_at(from).or(narrow.page);
-    Some(Passage { start: row.parent_start, end: row.parent_end, text: text.to_owned(), tokens, page, ..narrow.clone() })
+    let (start, end, text) = (row.parent_start, row.parent_end, text.to_owned());
+    // Tables of a section begin in it.
+    Some(Passage { start, end, text, table_head: None, tokens, page, ..narrow.clone() })
 }
 
 pub(crate) fn passage_of(candidate: &Candidate) -> Passage {
@@ -79,6 +81,7 @@ pub(crate) fn passage_of(candidate: &Candidate) -> Passage {
         document,
         document_digest,
         text,
+        table_head,
         start,
         end,
         page,
@@ -102,6 +105,7 @@ pub(crate) fn passage_of(candidate: &Candidate) -> Passage {
         start,
         end,
         text,
+        table_head,
         tokens,
         labels,
         metadata,
@@ -144,11 +148,19 @@ pub(crate) fn fit(
     (taken, left)
 }
 
+/// A table's head that would leave no room for a row of it is left out.
 fn cut(mut passage: Passage, room: usize, count: &dyn TextTokenizer) -> Option<Passage> {
-    let tokens = count.tokenize(&passage.text);
-    let end = tokens.ranges.get(room.checked_sub(1)?)?.end;
+    let head = passage.table_head.as_deref().map_or(0, |head| count.count(head));
+    let for_text = room.checked_sub(head).filter(|left| *left > 0);
+    if for_text.is_none() {
+        passage.table_head = None;
+    }
+    let (head, for_text) = for_text.map_or((0, room), |left| (head, left));
+    let tokens = count.tokenize(&passage.text).ranges;
+    let last = for_text.checked_sub(1)?.min(tokens.len().checked_sub(1)?);
+    let end = tokens[last].end;
     passage.text = passage.text.get(..end)?.to_owned();
     passage.end = passage.start + end as u64;
-    passage.tokens = u32::try_from(room).unwrap_or(u32::MAX);
+    passage.tokens = u32::try_from(head + last + 1).unwrap_or(u32::MAX);
     Some(passage)
 }

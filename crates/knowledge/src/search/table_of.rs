@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use mainspring_kernel::{Actor, AssetKind, AssetRef};
 use mainspring_lake::{LakeFault, LakeVersion, Table};
-use mainspring_llm::TablePin;
+use mainspring_llm::{TablePin, Unread};
 use mainspring_registry::Version;
 
+use super::unread;
 use crate::{
     fault::KnowledgeFault,
     model::KnowledgeKey,
@@ -23,6 +24,8 @@ pub(super) struct Opened {
     pub row: TableRow,
     pub snapshot: Arc<dyn Table>,
     pub pin: TablePin,
+    /// As far as it is known without asking.
+    pub unread: Option<Unread>,
 }
 
 pub(super) async fn open(
@@ -39,6 +42,8 @@ pub(super) async fn open(
     )?;
     let spec = inner.spec_of(&version)?;
     let name = || key.name.to_string();
+    // How far it was at the time of a pin nobody knows any more.
+    let unread = if at.is_none() { unread::at_hand(inner, actor, (&version, &spec), state.as_ref()) } else { None };
     let (row, snapshot, state) = match at {
         Some(pin) => {
             // Only tables of this very knowledge: a pin comes from outside and could name anybody's.
@@ -65,7 +70,7 @@ pub(super) async fn open(
         }
     };
     let pin = TablePin { table: row.table.clone(), version: state.number, transaction: state.transaction };
-    Ok(Opened { key, version, spec, row, snapshot, pin })
+    Ok(Opened { key, version, spec, row, snapshot, pin, unread })
 }
 
 /// The active table: the one that was built last, whichever version of the spec is asked.

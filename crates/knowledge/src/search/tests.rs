@@ -132,6 +132,7 @@ fn candidate(document: &str, range: std::ops::Range<u64>, parent: std::ops::Rang
         ordinal: 0,
         text: text.into(),
         header: String::new(),
+        table_head: None,
         search_text: text.into(),
         text_digest: String::new(),
         start: range.start,
@@ -200,6 +201,37 @@ fn two_chunks_of_a_section_become_the_section_at_the_place_of_the_better() {
     assert_eq!(merge(&hits, Parents::Merge, &Parsed::new(), &Words).len(), 3, "without the text the chunks stay");
     let always = merge(&hits[1..2], Parents::Always, &texts, &Words);
     assert_eq!(always[0].passage.text, text);
+}
+
+#[test]
+fn the_head_of_a_table_comes_with_its_piece_and_counts() {
+    let mut hit = candidate("d", 40..57, 40..57, "| two | 3 | 4 | 5");
+    hit.row.table_head = Some("| Name | Value".into());
+    hit.row.tokens = 8 + 4;
+    let packed = || merge(std::slice::from_ref(&hit), Parents::Off, &Parsed::new(), &Words);
+    let given = |budget: usize| fit(packed(), 5, Some(budget), &Words).0.remove(0);
+    let whole = given(12);
+    assert_eq!(whole.shown(), "| Name | Value\n| two | 3 | 4 | 5");
+    assert_eq!((whole.start, whole.end, whole.text.as_str(), whole.tokens), (40, 57, "| two | 3 | 4 | 5", 12));
+    let cut = given(7);
+    assert_eq!((cut.shown().as_ref(), cut.end, cut.tokens), ("| Name | Value\n| two |", 47, 7));
+    // Names of columns without a row say nothing.
+    let narrow = given(4);
+    assert_eq!((narrow.shown().as_ref(), narrow.end, narrow.tokens), ("| two | 3", 49, 4));
+    // The section has the whole table in it.
+    let section = "Prices.\n\n| Name | Value\n| one | 1 | 2 | 3\n| two | 3 | 4 | 5";
+    hit.row.parent_start = 0;
+    hit.row.parent_end = section.len() as u64;
+    let wide = merge(&[hit], Parents::Always, &parsed(section, &[]), &Words);
+    assert_eq!((wide[0].passage.text.as_str(), wide[0].passage.table_head.as_deref()), (section, None));
+}
+
+#[test]
+fn what_was_too_large_for_its_header_alone_is_given_whole() {
+    let mut hit = candidate("d", 0..7, 0..7, "one two");
+    hit.row.tokens = 6;
+    let (taken, left) = fit(merge(&[hit], Parents::Off, &Parsed::new(), &Words), 5, Some(4), &Words);
+    assert_eq!((taken[0].text.as_str(), taken[0].tokens, left.len()), ("one two", 2, 0));
 }
 
 #[test]

@@ -10,11 +10,14 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
-use mainspring_kernel::net::{is_metadata, is_public};
+use mainspring_kernel::{
+    Timestamp,
+    net::{is_metadata, is_public},
+};
 use reqwest::{
     StatusCode,
     dns::{Addrs, Name, Resolve, Resolving},
-    header::{self, HeaderMap, HeaderValue},
+    header::{self, HeaderMap, HeaderName, HeaderValue},
     redirect,
 };
 use url::{Host, Url};
@@ -201,6 +204,7 @@ impl Egress {
         if conditional && answer.status() == StatusCode::NOT_MODIFIED {
             return Ok(Answer::NotModified);
         }
+        is_not_busy(url, answer.status(), answer.headers())?;
         status_is_fine(url, answer.status())?;
         let text = |name| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let validators = Validators { etag: text(header::ETAG), last_modified: text(header::LAST_MODIFIED) };
@@ -237,6 +241,24 @@ impl Egress {
         }
         SourceFault::Unreachable { place: place(url), reason }
     }
+}
+
+/// A host that is down for good says 503, too: it is busy when it says for how long.
+fn is_not_busy(url: &Url, status: StatusCode, headers: &HeaderMap) -> Result<(), SourceFault> {
+    let says_when = headers.contains_key(header::RETRY_AFTER);
+    let is_busy = status == StatusCode::TOO_MANY_REQUESTS || (status == StatusCode::SERVICE_UNAVAILABLE && says_when);
+    if is_busy { Err(SourceFault::Busy { place: place(url), after: retry_after(headers) }) } else { Ok(()) }
+}
+
+/// Seconds, or a date: how long that is after the server's own `Date`, since its clock and ours need not agree.
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::trim);
+    let said = text(header::RETRY_AFTER)?;
+    if let Ok(seconds) = said.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let (then, now) = (Timestamp::parse_header(said)?, Timestamp::parse_header(text(header::DATE)?)?);
+    Some(then.since(now))
 }
 
 fn status_is_fine(url: &Url, status: StatusCode) -> Result<(), SourceFault> {

@@ -15,6 +15,8 @@ pub enum SourceFault {
     TooLarge { place: String, limit: u64 },
     #[error("`{place}` did not answer within {} s", limit.as_secs())]
     Timeout { place: String, limit: Duration },
+    #[error("`{place}` is asked too much: its host wants to be left alone{}", lasting(*after))]
+    Busy { place: String, after: Option<Duration> },
     #[error("`{place}` cannot be reached: {reason}")]
     Unreachable { place: String, reason: String },
     #[error("`{place}` changed while it was read")]
@@ -33,6 +35,7 @@ impl Fault for SourceFault {
             Self::Missing { .. } => FaultKind::NotFound,
             Self::Denied { .. } | Self::Unauthorized { .. } => FaultKind::Forbidden,
             Self::TooLarge { .. } => FaultKind::TooLarge,
+            Self::Busy { .. } => FaultKind::Saturated,
             Self::Timeout { .. } => FaultKind::Timeout,
             Self::Unreachable { .. } | Self::Moved { .. } => FaultKind::Unavailable,
             Self::Unusable { .. } | Self::NoVariable { .. } => FaultKind::Invalid,
@@ -47,6 +50,7 @@ impl Fault for SourceFault {
             Self::Unauthorized { .. } => "source-unauthorized",
             Self::TooLarge { .. } => "source-too-large",
             Self::Timeout { .. } => "source-timeout",
+            Self::Busy { .. } => "source-busy",
             Self::Unreachable { .. } => "source-unreachable",
             Self::Moved { .. } => "source-moved",
             Self::Unusable { .. } => "source-unusable",
@@ -59,10 +63,24 @@ impl Fault for SourceFault {
         match self {
             Self::Denied { .. } => Some("the server's source policy decides which places may be read".into()),
             Self::NoVariable { variable } => Some(format!("start the server with `{variable}` set")),
+            Self::Busy { .. } => {
+                Some("the next ingestion tries again; a lower `per_host` of the source asks for less at once".into())
+            }
             Self::Moved { .. } | Self::Timeout { .. } | Self::Unreachable { .. } => Some("the next ingestion tries again".into()),
             _ => None,
         }
     }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Busy { after, .. } => *after,
+            _ => None,
+        }
+    }
+}
+
+fn lasting(after: Option<Duration>) -> String {
+    after.map(|after| format!(" for {} s", after.as_secs())).unwrap_or_default()
 }
 
 impl SourceFault {

@@ -9,6 +9,7 @@ mod folder;
 pub mod fuzzing;
 mod git;
 pub(crate) mod globs;
+mod hosts;
 pub(crate) mod leftovers;
 mod links;
 pub(crate) mod names;
@@ -117,6 +118,11 @@ enum Place {
 }
 
 impl Listed {
+    /// A file of this machine.
+    pub(crate) const fn is_file(&self) -> bool {
+        matches!(self.place, Place::File(..))
+    }
+
     /// A document as it was last listed, when its source cannot be asked.
     pub(crate) fn of_known(known: &Known) -> Self {
         Self {

@@ -1,22 +1,26 @@
-//! Pages of the web: named ones, those of a sitemap, and those that are linked.
+//! Pages of the web: named ones, those of a sitemap, and those that are linked. Whatever is fetched several at a time is
+//! taken in the order in which it was asked for, so that who answers first decides nothing.
+
+mod crawl;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    io::Write as _,
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use bytes::Bytes;
-use mainspring_kernel::{Digest, Fault as _};
-use tokio::sync::{Mutex, Semaphore};
+use futures::{StreamExt as _, stream::FuturesOrdered};
+use mainspring_kernel::Fault as _;
+use tokio::sync::OnceCell;
 use url::Url;
+
+pub(super) use crawl::Page;
 
 use super::{
     Content, Fetched, Listed, Listing, Place, Source, SourceFault, SourcePolicy,
     egress::{Answer, Egress, Validators, place},
+    hosts::Hosts,
     leftovers::PAGES,
-    links,
     robots::Robots,
     sitemap,
 };
@@ -25,49 +29,38 @@ use crate::{
     spec::{Follow, WebSource},
 };
 
-/// How many requests a source has under way at once: a site is somebody's.
-const AT_ONCE: usize = 4;
 const SITEMAP_LIMIT: u64 = 50 << 20;
 const ROBOTS_LIMIT: u64 = 1 << 20;
 /// Lists of lists of sitemaps stop here.
 const SITEMAPS: usize = 200;
 /// Addresses of one sitemap: its protocol allows no more.
 const ADDRESSES: usize = 50_000;
+/// Sitemaps read side by side: each may be as large as its limit.
+const SITEMAPS_AT_ONCE: usize = 4;
 
 #[derive(Debug)]
 pub(super) struct Web {
     spec: WebSource,
     egress: Egress,
-    permits: Semaphore,
+    hosts: Hosts,
     spool: PathBuf,
     max_bytes: u64,
-    robots: Mutex<BTreeMap<String, Arc<Robots>>>,
+    robots: Mutex<BTreeMap<String, Arc<OnceCell<Robots>>>>,
 }
 
-/// A page that was fetched while looking for links.
-#[derive(Debug)]
-pub(super) struct Page {
-    file: tempfile::TempPath,
-    media_type: Option<String>,
-    last_modified: Option<String>,
-    fingerprint: String,
-}
-
-impl Page {
-    pub(super) fn read(&self) -> Result<Content, SourceFault> {
-        let bytes = std::fs::read(&self.file).map_err(|fault| SourceFault::of_io("crawled page", &fault))?;
-        let origin = Origin { last_modified: self.last_modified.clone(), ..Origin::default() };
-        let (media_type, fingerprint) = (self.media_type.clone(), Some(self.fingerprint.clone()));
-        Ok(Content { bytes: bytes.into(), media_type, fingerprint, origin })
-    }
+/// What a sitemap names: the pages of its host that are wanted and may be fetched, and other sitemaps.
+struct Named {
+    pages: Vec<Url>,
+    sitemaps: Vec<Url>,
+    whole: bool,
 }
 
 impl Web {
     pub(super) fn open(spec: &WebSource, policy: &SourcePolicy, egress: Egress) -> Self {
         Self {
             spec: spec.clone(),
+            hosts: Hosts::new(egress.clone(), spec.per_host as usize),
             egress,
-            permits: Semaphore::new(AT_ONCE),
             spool: policy.work_dir.join(PAGES),
             max_bytes: policy.max_document_bytes,
             robots: Mutex::default(),
@@ -124,22 +117,28 @@ impl Web {
         let host = first.host_str().map(str::to_owned);
         let mut known = BTreeSet::from([first.clone()]);
         let mut waiting = VecDeque::from([first.clone()]);
-        while let Some(url) = waiting.pop_front() {
-            let found = match self.read_sitemap(&url).await {
-                Ok(found) => found,
+        let mut under_way = FuturesOrdered::new();
+        loop {
+            while under_way.len() < SITEMAPS_AT_ONCE
+                && let Some(url) = waiting.pop_front()
+            {
+                under_way.push_back(self.read_sitemap(source, url, host.as_deref()));
+            }
+            let Some((url, named)) = under_way.next().await else { return Ok(()) };
+            let Named { pages, sitemaps, whole } = match named {
+                Ok(named) => named,
                 Err(fault) if url == first => return Err(fault),
                 Err(fault) => {
                     unfinished(source, listing, &url, (fault.code(), fault.to_string()));
                     continue;
                 }
             };
-            if !found.whole {
+            if !whole {
                 let detail = format!("it breaks off, or names more than {ADDRESSES} addresses; what it named is taken");
                 unfinished(source, listing, &url, (UNFINISHED, detail));
             }
-            let listed = found.sitemaps.iter().filter_map(|address| Url::parse(address).ok());
             let mut left_out = false;
-            for next in listed.filter(|next| next.host_str() == host.as_deref()) {
+            for next in sitemaps.into_iter().filter(|next| next.host_str() == host.as_deref()) {
                 if known.len() >= SITEMAPS {
                     left_out |= !known.contains(&next);
                 } else if known.insert(next.clone()) {
@@ -149,35 +148,14 @@ impl Web {
             if left_out {
                 unfinished(source, listing, &url, (UNFINISHED, format!("only {SITEMAPS} sitemaps are read")));
             }
-            if self.pages_of(source, (found.pages.as_slice(), host.as_deref()), seen, listing).await {
-                listing.warnings.push(self.full(source));
-                return Ok(());
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes the pages that are wanted; answers whether there were more than there is room for.
-    async fn pages_of(
-        &self,
-        source: &Source,
-        (addresses, host): (&[String], Option<&str>),
-        seen: &mut BTreeSet<Url>,
-        listing: &mut Listing,
-    ) -> bool {
-        for page in addresses.iter().filter_map(|address| Url::parse(address).ok()).map(without_fragment) {
-            let ours = page.host_str() == host && matches!(page.scheme(), "http" | "https");
-            if !ours || !source.takes(page.path().trim_start_matches('/')) || !seen.insert(page.clone()) {
-                continue;
-            }
-            if self.is_full(listing) {
-                return true;
-            }
-            if self.may_crawl(&page).await {
+            for page in pages.into_iter().filter(|page| seen.insert(page.clone())) {
+                if self.is_full(listing) {
+                    listing.warnings.push(self.full(source));
+                    return Ok(());
+                }
                 listing.documents.push(self.entry(source, &page));
             }
         }
-        false
     }
 
     fn full(&self, source: &Source) -> Warning {
@@ -185,9 +163,26 @@ impl Web {
         source.warn_of_many("", "source-page-limit", detail)
     }
 
-    async fn read_sitemap(&self, url: &Url) -> Result<sitemap::Sitemap, SourceFault> {
+    /// With its address, since several are read at once.
+    async fn read_sitemap(&self, source: &Source, url: Url, host: Option<&str>) -> (Url, Result<Named, SourceFault>) {
+        let found = match self.fetch_sitemap(&url).await {
+            Ok(found) => found,
+            Err(fault) => return (url, Err(fault)),
+        };
+        let parsed = |addresses: Vec<String>| addresses.into_iter().filter_map(|address| Url::parse(&address).ok());
+        let mut pages = Vec::new();
+        for page in parsed(found.pages).map(without_fragment) {
+            let ours = page.host_str() == host && matches!(page.scheme(), "http" | "https");
+            if ours && source.takes(page.path().trim_start_matches('/')) && self.may_crawl(&page).await {
+                pages.push(page);
+            }
+        }
+        (url, Ok(Named { pages, sitemaps: parsed(found.sitemaps).collect(), whole: found.whole }))
+    }
+
+    async fn fetch_sitemap(&self, url: &Url) -> Result<sitemap::Sitemap, SourceFault> {
         let unusable = |reason: String| SourceFault::Unusable { place: place(url), reason };
-        match self.egress.get(url, &Validators::default(), SITEMAP_LIMIT).await? {
+        match self.hosts.get(url, &Validators::default(), SITEMAP_LIMIT).await? {
             Answer::Body { bytes, .. } => {
                 let read = tokio::task::spawn_blocking(move || sitemap::read(&bytes, SITEMAP_LIMIT, ADDRESSES + 1));
                 read.await.map_err(|_| unusable("the reading thread stopped".into()))?.map_err(unusable)
@@ -196,107 +191,29 @@ impl Web {
         }
     }
 
-    /// Breadth first from the pages that were named. A page that fails is noted and ends its branch; of a site none of
-    /// whose named pages is there nothing is known.
-    async fn crawl(
-        &self,
-        source: &Source,
-        starts: Vec<Url>,
-        seen: &mut BTreeSet<Url>,
-        listing: &mut Listing,
-    ) -> Result<(), SourceFault> {
-        let spool = |fault: std::io::Error| SourceFault::of_io("the folder for crawled pages", &fault);
-        std::fs::create_dir_all(&self.spool).map_err(spool)?;
-        let mut waiting: VecDeque<(Url, Arc<Url>, u32)> = starts.into_iter().map(|url| (url.clone(), Arc::new(url), 0)).collect();
-        let mut missing = None;
-        while let Some((url, start, depth)) = waiting.pop_front() {
-            if self.is_full(listing) {
-                listing.warnings.push(self.full(source));
-                return Ok(());
-            }
-            let entry = self.entry(source, &url);
-            let answer = self.egress.get(&url, &Validators::default(), self.max_bytes).await;
-            let (bytes, media_type, reached, last_modified) = match answer {
-                Ok(Answer::Body { bytes, media_type, url, validators }) => (bytes, media_type, url, validators.last_modified),
-                Ok(Answer::NotModified) => continue,
-                Err(fault) => {
-                    let is_missing = matches!(fault, SourceFault::Missing { .. });
-                    // What this page links to is unknown now, so no page of the crawl counts as gone. One that was linked
-                    // and is not there links to nothing; one that was named is where the others were found.
-                    if !is_missing || depth == 0 {
-                        listing.unread.push(String::new());
-                    }
-                    let labels = Some(entry.attributes.labels.to_vec());
-                    let warning = source.warn_of_many(entry.path, fault.code(), fault.to_string());
-                    listing.warnings.push(Warning { labels, ..warning });
-                    if is_missing && depth == 0 {
-                        missing = missing.or(Some(fault));
-                    }
-                    continue;
-                }
-            };
-            if depth < self.spec.depth && is_html(media_type.as_deref()) {
-                for link in links::links(&String::from_utf8_lossy(&bytes), &reached) {
-                    if self.follows(source, &start, &link) && !seen.contains(&link) && self.may_crawl(&link).await {
-                        seen.insert(link.clone());
-                        waiting.push_back((link, start.clone(), depth + 1));
-                    }
-                }
-            }
-            let page = self.spool(&bytes, (media_type, last_modified)).map_err(spool)?;
-            let fingerprint = Some(page.fingerprint.clone());
-            listing.documents.push(Listed { fingerprint, place: Place::Spooled(Arc::new(page)), ..entry });
-        }
-        match missing {
-            Some(fault) if listing.documents.is_empty() => Err(fault),
-            _ => Ok(()),
-        }
-    }
-
-    fn spool(&self, bytes: &Bytes, (media_type, last_modified): (Option<String>, Option<String>)) -> std::io::Result<Page> {
-        let mut file = tempfile::NamedTempFile::new_in(&self.spool)?;
-        file.write_all(bytes)?;
-        Ok(Page { file: file.into_temp_path(), media_type, last_modified, fingerprint: Digest::of(bytes).to_string() })
-    }
-
-    fn follows(&self, source: &Source, start: &Url, link: &Url) -> bool {
-        let same_host = link.host_str() == start.host_str() && link.port_or_known_default() == start.port_or_known_default();
-        let below = match self.spec.follow {
-            Follow::None => false,
-            Follow::Host => true,
-            Follow::Path => {
-                let folder = start.path().rfind('/').map_or("/", |at| &start.path()[..=at]);
-                link.path().starts_with(folder)
-            }
-        };
-        same_host && below && source.takes(link.path().trim_start_matches('/'))
-    }
-
     /// Asks the site's robots.txt, once per site and run. A site that has none allows everything.
     async fn may_crawl(&self, url: &Url) -> bool {
         let Ok(at) = url.join("/robots.txt") else { return false };
-        let mut known = self.robots.lock().await;
-        let robots = match known.get(at.as_str()) {
-            Some(robots) => robots.clone(),
-            None => {
-                let robots = match self.egress.get(&at, &Validators::default(), ROBOTS_LIMIT).await {
-                    Ok(Answer::Body { bytes, .. }) => Robots::parse(&String::from_utf8_lossy(&bytes)),
-                    _ => Robots::default(),
-                };
-                let robots = Arc::new(robots);
-                known.insert(at.to_string(), robots.clone());
-                robots
+        let known = self.robots_of(&at);
+        let read = || async {
+            match self.hosts.get(&at, &Validators::default(), ROBOTS_LIMIT).await {
+                Ok(Answer::Body { bytes, .. }) => Robots::parse(&String::from_utf8_lossy(&bytes)),
+                _ => Robots::default(),
             }
         };
+        let robots = known.get_or_init(read).await;
         let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
         robots.allows(&format!("{}{query}", url.path()))
     }
 
+    fn robots_of(&self, at: &Url) -> Arc<OnceCell<Robots>> {
+        let mut known = self.robots.lock().unwrap_or_else(PoisonError::into_inner);
+        known.entry(at.to_string()).or_default().clone()
+    }
+
     pub(super) async fn fetch(&self, url: &Url, known: Option<&str>, limit: u64) -> Result<Fetched, SourceFault> {
-        let closed = |_| SourceFault::Unreachable { place: place(url), reason: "the source was closed".into() };
-        let _permit = self.permits.acquire().await.map_err(closed)?;
         let validators = known.and_then(|known| serde_json::from_str(known).ok()).map(validators).unwrap_or_default();
-        match self.egress.get(url, &validators, limit).await? {
+        match self.hosts.get(url, &validators, limit).await? {
             Answer::NotModified => Ok(Fetched::Same),
             Answer::Body { bytes, media_type, validators, .. } => {
                 let fingerprint = fingerprint(&validators);

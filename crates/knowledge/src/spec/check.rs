@@ -129,7 +129,8 @@ fn web_is_sound(web: &WebSource, path: &str) -> Checked {
         web_address(sitemap, &format!("{path}.sitemap"))?;
     }
     ensure((1..=20).contains(&web.depth), &format!("{path}.depth"), "1 to 20")?;
-    ensure((1..=100_000).contains(&web.max_pages), &format!("{path}.max_pages"), "1 to 100000")
+    ensure((1..=100_000).contains(&web.max_pages), &format!("{path}.max_pages"), "1 to 100000")?;
+    ensure((1..=16).contains(&web.per_host), &format!("{path}.per_host"), "1 to 16")
 }
 
 fn web_address(given: &str, path: &str) -> Checked {

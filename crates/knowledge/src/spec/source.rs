@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use mainspring_kernel::Name;
+use mainspring_kernel::{Digest, Name};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -109,6 +109,10 @@ pub struct WebSource {
     #[serde(default = "default_pages")]
     #[schemars(range(min = 1, max = 100000))]
     pub max_pages: u32,
+    /// How many requests one host gets at once.
+    #[serde(default = "default_per_host")]
+    #[schemars(range(min = 1, max = 16))]
+    pub per_host: u32,
     /// Globs over the path of the address.
     #[serde(default)]
     pub include: Vec<String>,
@@ -127,6 +131,10 @@ const fn default_depth() -> u32 {
 }
 const fn default_pages() -> u32 {
     500
+}
+/// A site is somebody's.
+const fn default_per_host() -> u32 {
+    4
 }
 
 /// Files of a git repository at one branch, tag or commit.
@@ -263,6 +271,12 @@ impl SourceSpec {
             Self::Git(git) => format!("git:{}", git.url.trim_end_matches('/')),
             Self::S3(s3) => format!("s3:{}/{}", s3.endpoint.as_deref().unwrap_or("aws"), s3.bucket),
         }
+    }
+
+    /// Stands for this source at this place: where it is moved to, nothing was read yet.
+    pub(crate) fn mark(&self) -> String {
+        let (key, location) = (self.key(), self.location());
+        Digest::of_parts([key.as_bytes(), location.trim_end_matches('/').as_bytes()]).hex()[..16].to_owned()
     }
 
     /// Every set of labels a document of this source may get.

@@ -47,6 +47,9 @@ fn what_cannot_be_right_is_refused_with_its_place() {
     refused(|spec| spec["sources"] = json!([{ "type": "git", "url": "https://e.org/a", "subdir": "../x" }]), "sources[0].subdir");
     refused(|spec| spec["sources"] = json!([{ "type": "web" }]), "sources[0].urls");
     refused(|spec| spec["sources"] = json!([{ "type": "web", "urls": ["file:///etc/passwd"] }]), "sources[0].urls[0]");
+    let per_host = |count: u32| json!([{ "type": "web", "urls": ["https://example.org/"], "per_host": count }]);
+    refused(|spec| spec["sources"] = per_host(0), "sources[0].per_host");
+    refused(|spec| spec["sources"] = per_host(17), "sources[0].per_host");
     refused(|spec| spec["sources"] = json!([{ "type": "s3", "bucket": "UPPER" }]), "sources[0].bucket");
     refused(
         |spec| spec["sources"] = json!([{ "type": "folder", "path": "a" }, { "type": "folder", "path": "a/" }]),
@@ -84,7 +87,7 @@ fn unknown_fields_and_kinds_are_errors() {
 #[test]
 fn the_kind_publishes_a_schema_that_knows_every_source() {
     let schema = (crate::kind().schema)().to_string();
-    for word in ["folder", "files", "web", "git", "s3", "sitemap", "token_env", "relevance"] {
+    for word in ["folder", "files", "web", "git", "s3", "sitemap", "per_host", "token_env", "relevance"] {
         assert!(schema.contains(&format!("\"{word}\"")), "{word}");
     }
     let parsed = (crate::kind().parse)(&folder()).unwrap();

@@ -4,6 +4,7 @@ use mainspring_catalog::{Catalog, CatalogFault, Param, Row, Tx, params};
 use mainspring_kernel::{Digest, Name, Timestamp};
 use serde_json::json;
 
+use super::gone;
 use crate::model::{Document, DocumentId, DocumentStatus, KnowledgeKey, Origin, Reason};
 
 /// A document as the diff sees it.
@@ -107,6 +108,11 @@ const UPSERT_ROWS: &str = "INSERT INTO document_rows (lake_table, document, row_
 const SET_FINGERPRINT: &str = "UPDATE document SET fingerprint = $4, origin = COALESCE($5, origin), \
     reason_code = CASE WHEN reason_code = 'parse-no-text' THEN reason_code END, \
     reason = CASE WHEN reason_code = 'parse-no-text' THEN reason END WHERE project = $1 AND knowledge = $2 AND id = $3 AND status = 'ready'";
+/// Of what was read without a run: as long as the content is still what was compared.
+const SET_COMPARED: &str = "UPDATE document SET fingerprint = $4, origin = $5, \
+    reason_code = CASE WHEN status <> 'ready' OR reason_code = 'parse-no-text' THEN reason_code END, \
+    reason = CASE WHEN status <> 'ready' OR reason_code = 'parse-no-text' THEN reason END \
+    WHERE project = $1 AND knowledge = $2 AND id = $3 AND digest = $6 AND status <> 'forgotten'";
 const SET_STALE: &str = "UPDATE document SET reason_code = $4, reason = $5, fingerprint = NULL \
     WHERE project = $1 AND knowledge = $2 AND id = $3 AND status = 'ready'";
 const DELETE: &str = "DELETE FROM document WHERE project = $1 AND knowledge = $2 AND id = $3 AND status <> 'forgotten'";
@@ -118,6 +124,9 @@ const ROWS_OF_TABLE: &str = "SELECT document, chunks FROM document_rows WHERE la
 const FORGET: &str = "UPDATE document SET path = '', uri = '', title = '', media_type = '', metadata = '{}', \
     attributes = '', fingerprint = NULL, digest = NULL, parsed = NULL, bytes = 0, pages = NULL, status = 'forgotten', \
     reason_code = NULL, reason = NULL, warnings = '[]', origin = NULL, updated_at = $4 WHERE project = $1 AND knowledge = $2 AND id = $3";
+const BURY: &str = "INSERT INTO document (project, knowledge, id, source, path, uri, title, media_type, labels, metadata, attributes, \
+    bytes, status, updated_at) VALUES ($1, $2, $3, $4, '', '', '', '', $5, '{}', '', 0, 'forgotten', $6) \
+    ON CONFLICT (project, knowledge, id) DO NOTHING";
 const LIFT: &str = "DELETE FROM document WHERE project = $1 AND knowledge = $2 AND id = $3 AND status = 'forgotten'";
 const VISIBLE: &str = "SELECT id, labels, status FROM document WHERE project = $1 AND knowledge = $2 AND id IN \
     ($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, \
@@ -132,6 +141,8 @@ const RELEASED: &str = "SELECT DISTINCT listed.parsed FROM released_text listed 
     (SELECT 1 FROM released_text other WHERE other.parsed = listed.parsed AND other.released_at > $1) \
     ORDER BY listed.parsed LIMIT 1000";
 const RELEASED_BY: &str = "SELECT parsed FROM released_text WHERE document = $1 ORDER BY parsed LIMIT 10000";
+const RELEASED_BY_UNTIL: &str =
+    "SELECT parsed FROM released_text WHERE document = $1 AND released_at <= $2 ORDER BY parsed LIMIT 10000";
 const UNLIST_RELEASED: &str = "DELETE FROM released_text WHERE parsed = $1 AND released_at <= $2";
 const UNLIST_DOCUMENT: &str = "DELETE FROM released_text WHERE document = $1";
 const SAME_CONTENT: &str = "SELECT id, path, parsed, media_type FROM document WHERE project = $1 AND knowledge = $2 \
@@ -166,6 +177,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     UPSERT,
     UPSERT_ROWS,
     SET_FINGERPRINT,
+    SET_COMPARED,
     SET_STALE,
     DELETE,
     DELETE_FOR_GOOD,
@@ -173,12 +185,14 @@ pub(super) const STATEMENTS: &[&str] = &[
     DELETE_ROWS_IN,
     ROWS_OF_TABLE,
     FORGET,
+    BURY,
     LIFT,
     VISIBLE,
     RELEASE_TEXT,
     ANNOUNCE_TEXT,
     RELEASED,
     RELEASED_BY,
+    RELEASED_BY_UNTIL,
     UNLIST_RELEASED,
     UNLIST_DOCUMENT,
     SAME_CONTENT,
@@ -254,6 +268,9 @@ pub(crate) async fn apply(tx: &mut Tx, key: &KnowledgeKey, change: &Change, now:
     }
     match change {
         Change::Ready { document, attributes, fingerprint, table, row_key } => {
+            if let Some(content) = &document.digest {
+                gone::moved(tx, key, &document.id, content).await?;
+            }
             upsert(tx, key, document, (attributes, fingerprint)).await?;
             let values = params![table, document.id.as_str(), row_key, document.chunks, document.tokens];
             tx.execute(UPSERT_ROWS, values).await.map(drop)
@@ -271,7 +288,10 @@ pub(crate) async fn apply(tx: &mut Tx, key: &KnowledgeKey, change: &Change, now:
             let values = params![key.project, &key.name, id.as_str(), &reason.code, &reason.detail];
             tx.execute(SET_STALE, values).await.map(drop)
         }
-        Change::Gone(id) => delete(tx, key, id, false).await,
+        Change::Gone(id) => {
+            gone::add(tx, key, id, now).await?;
+            delete(tx, key, id, false).await
+        }
     }
 }
 
@@ -312,7 +332,7 @@ async fn upsert(
 }
 
 /// Catalogs refuse NUL characters; foreign text may hold them.
-fn stored(text: &str) -> String {
+pub(super) fn stored(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
@@ -349,6 +369,17 @@ pub(crate) async fn forget(tx: &mut Tx, key: &KnowledgeKey, id: &DocumentId, now
     tx.execute(DELETE_ROWS, params![id.as_str()]).await.map(drop)
 }
 
+/// Leaves a tombstone of a document that is not there any more, with what is known of it.
+pub(crate) async fn bury(
+    tx: &mut Tx,
+    key: &KnowledgeKey,
+    id: &DocumentId,
+    (source, labels): (&str, &[String]),
+    now: Timestamp,
+) -> Result<(), CatalogFault> {
+    tx.execute(BURY, params![key.project, &key.name, id.as_str(), source, json!(labels), now]).await.map(drop)
+}
+
 /// Takes a tombstone away; answers how many that were.
 pub(crate) async fn lift(tx: &mut Tx, key: &KnowledgeKey, id: &DocumentId) -> Result<u64, CatalogFault> {
     tx.execute(LIFT, params![key.project, &key.name, id.as_str()]).await
@@ -382,6 +413,17 @@ pub(crate) async fn same_content(
     rows.iter().map(|row| Ok((row.text("path")?.to_owned(), row.parse("parsed")?, row.text("media_type")?.to_owned()))).collect()
 }
 
+/// Notes how a document is told the next time whose content was found to be what it was.
+pub(crate) async fn same_as_before(
+    tx: &mut Tx,
+    key: &KnowledgeKey,
+    (id, digest): (&DocumentId, &Digest),
+    (fingerprint, origin): (&str, &Origin),
+) -> Result<(), CatalogFault> {
+    let values = params![key.project, &key.name, id.as_str(), fingerprint, json!(origin), digest];
+    tx.execute(SET_COMPARED, values).await.map(drop)
+}
+
 /// Says that a document is about to have a text: until then it is nobody's to delete.
 pub(crate) async fn announce_text(
     tx: &mut Tx,
@@ -400,6 +442,11 @@ pub(crate) async fn released(catalog: &Catalog, until: Timestamp) -> Result<Vec<
 /// Texts a document had before.
 pub(crate) async fn released_by(catalog: &Catalog, id: &DocumentId) -> Result<Vec<Digest>, CatalogFault> {
     catalog.query(RELEASED_BY, params![id.as_str()]).await?.iter().map(|row| row.parse("parsed")).collect()
+}
+
+/// The same, of those it had let go at this time or before.
+pub(crate) async fn released_by_until(catalog: &Catalog, id: &DocumentId, until: Timestamp) -> Result<Vec<Digest>, CatalogFault> {
+    catalog.query(RELEASED_BY_UNTIL, params![id.as_str(), until]).await?.iter().map(|row| row.parse("parsed")).collect()
 }
 
 /// Strikes a text off the list, as far as it was let go at this time or before.

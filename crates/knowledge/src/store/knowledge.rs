@@ -3,6 +3,7 @@ use std::str::FromStr;
 use mainspring_catalog::{Catalog, CatalogFault, Row, Tx, params};
 use mainspring_kernel::{Digest, Name, Timestamp, id::ProjectId};
 use mainspring_lake::LakeVersion;
+use serde_json::json;
 
 use crate::model::KnowledgeKey;
 
@@ -15,6 +16,8 @@ pub(crate) struct State {
     pub synced: Option<Timestamp>,
     /// Of the spec that the last complete ingestion followed.
     pub spec: Option<Digest>,
+    /// Marks of the sources that complete ingestions have read; `None`: it was not kept yet.
+    pub read_sources: Option<Vec<String>>,
     /// Who changes it now, and until when that counts.
     pub holder: Option<(String, Timestamp)>,
     pub unsettled: bool,
@@ -60,9 +63,9 @@ pub(crate) struct TableRow {
 
 const ENSURE: &str = "INSERT INTO knowledge (project, name) VALUES ($1, $2) ON CONFLICT (project, name) DO NOTHING";
 const FIND: &str = "SELECT project, name, active_table, lake_version, lake_transaction, \
-    synced_at, asset_digest, holder_run, held_until, unsettled FROM knowledge WHERE project = $1 AND name = $2";
+    synced_at, asset_digest, read_sources, holder_run, held_until, unsettled FROM knowledge WHERE project = $1 AND name = $2";
 const LIST: &str = "SELECT project, name, active_table, lake_version, lake_transaction, \
-    synced_at, asset_digest, holder_run, held_until, unsettled FROM knowledge WHERE (project, name) > ($1, $2) \
+    synced_at, asset_digest, read_sources, holder_run, held_until, unsettled FROM knowledge WHERE (project, name) > ($1, $2) \
     ORDER BY project, name LIMIT 500";
 const OF_PROJECT: &str = "SELECT project, name FROM knowledge WHERE project = $1 ORDER BY name LIMIT 10000";
 const HOLD: &str = "UPDATE knowledge SET holder = $3, holder_run = $4, held_until = $5 \
@@ -75,7 +78,7 @@ const FREE_ALL: &str = "UPDATE knowledge SET holder = NULL, holder_run = NULL, h
     WHERE holder_run IS NOT NULL AND (held_until < $1 OR $2 = 1)";
 const MARK_UNSETTLED: &str = "UPDATE knowledge SET unsettled = 1 WHERE project = $1 AND name = $2";
 const SETTLE: &str = "UPDATE knowledge SET unsettled = 0, asset_version = $3, asset_digest = $4, lake_version = $5, \
-    lake_transaction = $6, synced_at = $7 WHERE project = $1 AND name = $2";
+    lake_transaction = $6, synced_at = $7, read_sources = $8 WHERE project = $1 AND name = $2";
 const TABLES: &str = "SELECT lake_table, config, embedder, embedder_identity, dimensions, state, retired_at \
     FROM knowledge_table WHERE project = $1 AND knowledge = $2 ORDER BY created_at, lake_table LIMIT 1000";
 const ADD_TABLE: &str = "INSERT INTO knowledge_table (lake_table, project, knowledge, config, embedder, \
@@ -150,6 +153,7 @@ fn state(row: &Row) -> Result<State, CatalogFault> {
         lake,
         synced: row.opt_time("synced_at")?,
         spec: row.opt_parse("asset_digest")?,
+        read_sources: row.opt_json("read_sources")?,
         holder,
         unsettled: row.bool("unsettled")?,
     })
@@ -190,16 +194,16 @@ pub(crate) async fn mark_unsettled(tx: &mut Tx, key: &KnowledgeKey) -> Result<()
     tx.execute(MARK_UNSETTLED, params![key.project, &key.name]).await.map(drop)
 }
 
-/// Catalog and lake agree, and this is what they hold. Tables that were begun for other specs are given up.
+/// Catalog and lake agree, and this is what they hold, from these sources. Tables that were begun for other specs are given up.
 pub(crate) async fn settle(
     tx: &mut Tx,
     key: &KnowledgeKey,
     (asset_version, asset_digest): (u32, Digest),
-    lake: &LakeVersion,
+    (lake, read_sources): (&LakeVersion, &[String]),
     now: Timestamp,
 ) -> Result<(), CatalogFault> {
-    let (number, transaction) = (lake.number, lake.transaction.as_str());
-    let values = params![key.project, &key.name, asset_version, asset_digest, number, transaction, now];
+    let (number, transaction, read) = (lake.number, lake.transaction.as_str(), json!(read_sources));
+    let values = params![key.project, &key.name, asset_version, asset_digest, number, transaction, now, read];
     tx.execute(SETTLE, values).await?;
     tx.execute(GIVE_UP, params![key.project, &key.name, now]).await.map(drop)
 }

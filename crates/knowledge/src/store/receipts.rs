@@ -3,7 +3,7 @@ use mainspring_kernel::Timestamp;
 
 use crate::{
     forget::{Forgotten, Receipt, Wanted},
-    model::KnowledgeKey,
+    model::{DocumentId, KnowledgeKey},
 };
 
 const INSERT: &str = "INSERT INTO forget_receipt (id, project, knowledge, wanted, started_at) VALUES ($1, $2, $3, $4, $5)";
@@ -14,14 +14,17 @@ const AMEND: &str = "UPDATE forget_receipt SET receipt = $2 WHERE id = $1 AND fi
 const PENDING: &str = "SELECT id, project, knowledge FROM forget_receipt WHERE finished_at IS NULL \
     ORDER BY started_at, id LIMIT 1000";
 const PENDING_ONE: &str = "SELECT wanted FROM forget_receipt WHERE id = $1 AND finished_at IS NULL";
+// In `_` any character would do, and ids have one: what is found so is looked at.
+const WANTING: &str = "SELECT id, wanted, finished_at FROM forget_receipt WHERE project = $1 AND knowledge = $2 \
+    AND wanted LIKE '%' || CAST($3 AS TEXT) || '%' AND id > $4 ORDER BY id LIMIT 100";
 const FINISHED: &str =
-    "SELECT id, project, wanted FROM forget_receipt WHERE finished_at >= $1 ORDER BY finished_at, id LIMIT 1000";
+    "SELECT id, project, wanted, finished_at FROM forget_receipt WHERE finished_at >= $1 ORDER BY finished_at, id LIMIT 1000";
 const PAGE: &str = "SELECT receipt FROM forget_receipt WHERE project = $1 AND knowledge = $2 AND receipt IS NOT NULL \
     AND (CAST($3 AS TEXT) IS NULL OR id < $3) ORDER BY id DESC LIMIT $4";
 const GET: &str = "SELECT receipt FROM forget_receipt WHERE id = $3 AND project = $1 AND knowledge = $2 AND receipt IS NOT NULL";
 
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[INSERT, NOTE, FINISH, AMEND, PENDING, PENDING_ONE, FINISHED, PAGE, GET];
+pub(super) const STATEMENTS: &[&str] = &[INSERT, NOTE, FINISH, AMEND, PENDING, PENDING_ONE, WANTING, FINISHED, PAGE, GET];
 
 /// Written before anything is removed, so that a forgetting that was broken off is finished later.
 pub(crate) async fn insert(
@@ -67,13 +70,44 @@ pub(crate) async fn pending(catalog: &Catalog) -> Result<Vec<(String, KnowledgeK
         .collect()
 }
 
+/// A forgetting of a document.
+pub(crate) struct Wanting {
+    pub id: String,
+    pub wanted: Wanted,
+    pub has_ended: bool,
+}
+
+/// Forgettings that are or were about this document, oldest first.
+pub(crate) async fn wanting(catalog: &Catalog, key: &KnowledgeKey, document: &DocumentId) -> Result<Vec<Wanting>, CatalogFault> {
+    let mut all = Vec::new();
+    let mut after = String::new();
+    loop {
+        let values = params![key.project, &key.name, document.as_str(), after.as_str()];
+        let rows = catalog.query(WANTING, values).await?;
+        let Some(last) = rows.last() else { return Ok(all) };
+        after = last.text("id")?.to_owned();
+        for row in &rows {
+            let wanted: Wanted = row.json("wanted")?;
+            if wanted.ids().any(|id| id == document) {
+                all.push(Wanting { id: row.text("id")?.to_owned(), wanted, has_ended: row.opt_time("finished_at")?.is_some() });
+            }
+        }
+    }
+}
+
 /// What was finished at this time or later.
 pub(crate) async fn finished(catalog: &Catalog, since: Timestamp) -> Result<Vec<Forgotten>, CatalogFault> {
     let rows = catalog.query(FINISHED, params![since]).await?;
     rows.iter()
         .map(|row| {
             let wanted: Wanted = row.json("wanted")?;
-            Ok(Forgotten { receipt: row.text("id")?.to_owned(), project: row.parse("project")?, documents: wanted.documents })
+            Ok(Forgotten {
+                receipt: row.text("id")?.to_owned(),
+                project: row.parse("project")?,
+                documents: wanted.whole().cloned().collect(),
+                outlived: wanted.outlived().cloned().collect(),
+                finished: row.time("finished_at")?,
+            })
         })
         .collect()
 }

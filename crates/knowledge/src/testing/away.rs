@@ -243,6 +243,12 @@ impl Table for AwayTable {
             self.inner.stats().await
         })
     }
+    fn clear_leftovers(&self) -> Answer<'_, u64> {
+        Box::pin(async move {
+            self.store.reached()?;
+            self.inner.clear_leftovers().await
+        })
+    }
     fn upkeep<'a>(&'a self, policy: &'a UpkeepPolicy) -> Answer<'a, Upkeep> {
         Box::pin(async move {
             self.store.reached()?;

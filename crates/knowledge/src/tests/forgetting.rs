@@ -185,6 +185,7 @@ async fn a_document_is_called_by_its_whole_path_or_address() {
     let found = called("plan.md").await;
     assert_eq!((paths(&found.exact), paths(&found.near)), (vec!["plan.md".to_owned()], vec![]));
     assert_eq!(called(&found.exact[0].uri).await.exact, found.exact);
+    assert_eq!(called(room.path("plan.md").to_str().unwrap()).await.exact, found.exact, "where the file lies is said too");
     // The only one with it in its path, and not what it is called.
     let part = called("a07/plan").await;
     assert_eq!((paths(&part.exact), paths(&part.near)), (vec![], vec!["a07/plan.md".to_owned()]));

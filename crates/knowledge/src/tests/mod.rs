@@ -3,6 +3,7 @@
 mod access;
 mod forgetting;
 mod forgotten;
+mod gone;
 mod ingesting;
 mod interrupted;
 mod keeping;
@@ -13,3 +14,4 @@ mod statements;
 mod surviving;
 mod switching;
 mod telling;
+mod unread;

@@ -96,7 +96,7 @@ async fn a_torn_newest_version_is_moved_out() {
             ("t", versions[2].number, versions[1].number),
             "{what}"
         );
-        assert!(Path::new("/").join(&repair.moved_to).is_file(), "{what}: {}", repair.moved_to);
+        assert!(Path::new(&repair.moved_to).is_file(), "{what}: {}", repair.moved_to);
         assert_eq!(repaired(dir.path()).await, [], "{what}: once is enough");
         assert_eq!(ids_in(dir.path()).await, ["a", "b"], "{what}");
 

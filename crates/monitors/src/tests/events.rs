@@ -11,8 +11,8 @@ use mainspring_statistics::{
 use serde_json::{Value, json};
 
 use crate::{
-    Evaluation, History, Measure, Measurements, MonitorSpec, Numbers, Of, Point, Query, ReleaseOf, ReleaseSeen, Series, Summary,
-    Tally, Topics, descriptor, evaluate,
+    Evaluation, History, Measure, Measurements, MetricMeasure, MonitorSpec, Numbers, Of, Point, Query, Reading, ReleaseOf,
+    ReleaseSeen, Series, Summary, Tally, Topics, descriptor, evaluate,
 };
 
 /// A Thursday, at midnight: the beginning of whole windows of every length used here.
@@ -50,6 +50,8 @@ pub(super) struct Traffic {
     pub(super) events: Vec<Event>,
     pub(super) asked: Mutex<Vec<Query>>,
     pub(super) away: bool,
+    /// What was said to be compared otherwise than before.
+    pub(super) references: Vec<Measure>,
 }
 
 impl Traffic {
@@ -75,8 +77,25 @@ impl Traffic {
             }
             Measure::Categories { .. } => Summary::Categories(events.iter().map(|event| event.word).collect::<Categories>()),
             Measure::Topics { field } => Summary::Topics(Box::new(topics(field, events))),
+            Measure::Metric(metric) => of_metric(metric, events),
         }
     }
+}
+
+/// Each event is a point of a metric, and a number that it counted.
+fn of_metric(metric: &MetricMeasure, events: &[&Event]) -> Summary {
+    if metric.share().is_some() {
+        let mut numbers = Numbers::default();
+        events.iter().for_each(|event| numbers.add(event.value, 1.0));
+        return Summary::Numbers(Box::new(numbers));
+    }
+    let (points, sum) = (events.len() as u64, events.iter().map(|event| event.value).sum::<f64>());
+    let (value, of) = match metric.value.as_str() {
+        "count" => (points as f64, None),
+        "mean" => (sum / points as f64, Some(points)),
+        _ => (sum, None),
+    };
+    Summary::Reading(Reading { value, points, of })
 }
 
 /// Those of which this is so, and what they stand for.

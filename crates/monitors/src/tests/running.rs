@@ -21,13 +21,14 @@ use tokio::sync::Semaphore;
 
 use super::events::{Away, Event, Traffic, at};
 use crate::{
-    Bell, Measured, Measurements, MonitorFault, MonitorSpec, Monitors, Of, Parts, Query, ReleaseOf, ReleaseSeen, Series, Showing,
-    Signal, State, Watched, descriptor, hold::LEASE, run::Marks, store,
+    Bell, Measure, Measured, Measurements, MonitorFault, MonitorSpec, Monitors, Of, Parts, Query, ReleaseOf, ReleaseSeen, Series,
+    Showing, Signal, State, Watched, descriptor, hold::LEASE, run::Marks, store,
 };
 
 on_every_engine!(Catalog: [
     every_statement_compiles,
     what_fires_is_told_and_resolved,
+    that_it_compares_otherwise_is_said_when_the_spec_changes_and_not_at_every_look,
     looks_at_what_recovers_do_not_say_why_it_fired,
     one_process_looks_at_a_time,
     a_look_that_takes_long_stays_with_who_began_it_and_a_dead_one_is_followed_soon,
@@ -55,6 +56,11 @@ impl Measurements for Shared {
     async fn releases(&self, filter: Option<&str>, of: Of, by: ReleaseOf) -> Result<Vec<ReleaseSeen>, Box<dyn Fault>> {
         let traffic = self.copy();
         traffic.releases(filter, of, by).await
+    }
+
+    async fn reference_set(&self, measure: &Measure) -> Result<(), Box<dyn Fault>> {
+        self.0.lock().unwrap().references.push(measure.clone());
+        Ok(())
     }
 }
 
@@ -289,6 +295,31 @@ fn name() -> Name {
 async fn every_statement_compiles(catalog: Catalog) {
     let failed = mainspring_catalog::testing::prepare_all(&catalog, store::STATEMENTS).await;
     assert!(failed.is_empty(), "{failed:#?}");
+}
+
+async fn that_it_compares_otherwise_is_said_when_the_spec_changes_and_not_at_every_look(catalog: Catalog) {
+    let mut room = Room::over(catalog).await;
+    let set = |room: &Room| room.traffic.0.lock().unwrap().references.clone();
+    let topics = |back: &str| {
+        let compare = json!({ "previous": { "back": back } });
+        json!({ "measure": { "topics": { "field": "input" } }, "compare": compare, "window": "1h" })
+    };
+    let away = |room: &Room, away: bool| room.traffic.0.lock().unwrap().away = away;
+    room.apply(topics("1d")).await;
+    room.traffic(0..60, false);
+    away(&room, true);
+    assert_eq!((room.at(60.0).await, set(&room)), (1, Vec::new()), "a look that comes to nothing is made again and again");
+    away(&room, false);
+    assert_eq!(room.at(61.0).await, 1);
+    let said = Measure::Topics { field: "input".to_owned() };
+    assert_eq!(set(&room), [said.clone()], "it is new");
+    assert_eq!(room.at(240.0).await, 1);
+    // Nor is it by somebody who only wants to know what it would say.
+    room.monitors.try_out(&room.editor, &name()).await.unwrap();
+    assert_eq!(set(&room).len(), 1);
+    room.apply(topics("7d")).await;
+    assert_eq!(room.at(480.0).await, 1);
+    assert_eq!(set(&room), [said.clone(), said]);
 }
 
 async fn what_fires_is_told_and_resolved(catalog: Catalog) {

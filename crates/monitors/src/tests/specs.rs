@@ -66,7 +66,7 @@ fn the_schema_names_what_is_needed_and_every_measure() {
     let schema = descriptor().manifest_schema();
     assert_eq!(schema["properties"]["spec"]["required"], json!(["measure", "compare"]));
     let text = schema.to_string();
-    for word in ["percentile", "topics", "threshold", "previous", "release", "rest", "budget", "false_alarm_every"] {
+    for word in ["percentile", "topics", "metric", "threshold", "previous", "release", "rest", "budget", "false_alarm_every"] {
         assert!(text.contains(&format!("\"{word}\"")), "{word}");
     }
 }
@@ -114,6 +114,72 @@ fn what_cannot_be_is_named_with_its_place() {
         let found = problems(fields);
         assert!(found.iter().any(|problem| problem.starts_with(expected)), "{found:?} has no {expected}");
     }
+}
+
+#[test]
+fn a_metric_is_compared_as_its_points_allow() {
+    let metric = |more: Value| {
+        let mut metric = json!({ "name": "shop.time", "value": "p95" });
+        metric.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({ "metric": metric })
+    };
+    let sequential = json!({ "threshold": { "above": 2.5, "test": "sequential" } });
+    for fields in [
+        json!({ "measure": metric(json!({})), "compare": { "threshold": { "above": 2.5 } } }),
+        json!({ "measure": metric(json!({ "kind": "exponential_histogram" })), "compare": sequential }),
+        json!({ "measure": metric(json!({ "kind": "histogram" })), "compare": { "previous": {} } }),
+        json!({ "measure": metric(json!({})), "compare": { "previous": { "by": 0.2 } } }),
+        json!({ "measure": metric(json!({ "value": "count" })), "compare": { "previous": {} } }),
+        json!({
+            "measure": metric(json!({ "value": "last", "kind": "sum", "monotonic": false, "temporality": "unspecified" })),
+            "compare": { "threshold": { "above": 2.5 } },
+        }),
+        json!({
+            "measure": metric(json!({ "value": "rate", "unit": "{order}", "attributes": { "region": ["eu"] } })),
+            "compare": { "previous": { "back": "7d", "by": 0.3 } }, "slices": "region", "group_by": ["region"],
+        }),
+    ] {
+        assert_eq!(problems(fields.clone()), Vec::<String>::new(), "{fields}");
+    }
+    for (fields, expected) in [
+        (json!({ "measure": metric(json!({ "name": " " })) }), "measure.metric.name: is empty"),
+        (json!({ "measure": metric(json!({ "kind": "counter" })) }), "measure.metric.kind: unknown value `counter`"),
+        (json!({ "measure": metric(json!({ "attributes": { "region": [] } })) }), "measure.metric.attributes.region: is empty"),
+        (json!({ "measure": metric(json!({ "kind": "histogram", "monotonic": true })) }), "measure.metric.monotonic: is of sums"),
+        (json!({ "measure": metric(json!({})), "filter": "app = desk" }), "filter: is of traces"),
+        (json!({ "measure": metric(json!({})), "compare": sequential }), "measure.metric.kind: `sequential` counts"),
+        (
+            json!({ "measure": metric(json!({ "value": "rate" })), "compare": sequential }),
+            "compare.threshold.test: `sequential` is for a rate or a percentile",
+        ),
+        (
+            json!({ "measure": metric(json!({ "value": "rate" })), "compare": { "previous": {} } }),
+            "compare.previous.by: is missing",
+        ),
+        // It may be one that a program says, of which nobody knows how it scatters.
+        (json!({ "measure": metric(json!({})), "compare": { "previous": {} } }), "compare.previous.by: is missing"),
+        (
+            json!({ "measure": metric(json!({ "kind": "summary" })), "compare": { "previous": {} } }),
+            "compare.previous.by: is missing",
+        ),
+        (json!({ "measure": metric(json!({})), "of": "spans" }), "of: is of traces"),
+        (json!({ "measure": metric(json!({})), "compare": { "release": {} } }), "compare.release: is of traces"),
+        (
+            json!({ "measure": metric(json!({})), "compare": { "rest": {} }, "slices": "region" }),
+            "compare.rest: is for a rate of traces",
+        ),
+        (
+            json!({ "measure": metric(json!({})), "compare": { "budget": { "objective": 0.9 } } }),
+            "compare.budget: is for a rate of traces",
+        ),
+    ] {
+        let found = problems(fields);
+        assert!(found.iter().any(|problem| problem.starts_with(expected)), "{found:?} has no {expected}");
+        assert_eq!(found.len(), 1, "{found:?}");
+    }
+    let written =
+        (descriptor().parse)(&json!({ "measure": metric(json!({})), "compare": { "threshold": { "above": 1 } } })).unwrap();
+    assert_eq!(written.canonical["measure"], metric(json!({})), "what is not said is not written");
 }
 
 proptest! {

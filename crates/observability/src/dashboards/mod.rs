@@ -4,4 +4,4 @@ mod built_in;
 mod spec;
 
 pub use built_in::{BUILT_IN, built_in};
-pub use spec::{ChartKind, DashboardSpec, PanelSpec, PanelUnit, descriptor};
+pub use spec::{ChartKind, DashboardSpec, PanelMetric, PanelSpec, PanelUnit, descriptor};

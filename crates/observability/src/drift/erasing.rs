@@ -12,8 +12,9 @@ use mainspring_lake::{Filter, Scan};
 use super::{
     Drift,
     keeping::{LOOK_BACK, around},
-    kept::{self, Kept, Part, Seen, Writing},
-    topics::{Spoken, TRAINED_ON, Topics, text_of, texts, words_of},
+    kept,
+    texts::{Spoken, TRAINED_ON, text_of, texts},
+    topics::{Topics, words_of},
 };
 use crate::{
     fault::TraceFault,
@@ -43,8 +44,12 @@ impl Drift {
     }
 
     async fn unusual_in(&self, (project, spoken): (&str, Spoken), traces: &[String]) -> Result<BTreeSet<String>, TraceFault> {
-        let Some(topics) = self.known_topics(project, spoken).await? else { return Ok(BTreeSet::new()) };
-        let said = self.said((project, spoken), traces, &topics.words()).await?;
+        // Of those that are to come too.
+        let words: BTreeSet<String> = self.all_topics(project, spoken).await?.iter().flat_map(Topics::words).collect();
+        if words.is_empty() {
+            return Ok(words);
+        }
+        let said = self.said((project, spoken), traces, &words).await?;
         if said.is_empty() {
             return Ok(said);
         }
@@ -71,18 +76,20 @@ impl Drift {
     }
 
     async fn unname_topics(&self, (project, spoken): (&str, Spoken), words: &BTreeSet<String>) -> Result<(), TraceFault> {
-        let named = self.known_topics(project, spoken).await?.map(|topics| topics.words());
-        if named.is_none_or(|named| named.is_disjoint(words)) {
+        let named = |topics: &Topics| !topics.words().is_disjoint(words);
+        if !self.all_topics(project, spoken).await?.iter().any(named) {
             return Ok(());
         }
         // Nobody makes others meanwhile. They stay as old as they are: whoever makes some while traces are erased is found by
         // that.
         let _alone = self.making.write().await;
-        let made = kept::clusters_made(self.table().await?.as_ref(), project, spoken.place()).await?;
-        let Some((made, topics)) = made.zip(self.known_topics(project, spoken).await?) else { return Ok(()) };
-        let topics = topics.without(words);
-        let writing = Writing { project, hour: spoken.place(), part: Part::Clusters, seen: Seen::default(), made };
-        self.write(&writing, &[row_of(&topics, spoken)?]).await
+        for topics in self.all_topics(project, spoken).await?.into_iter().filter(named) {
+            let made = kept::clusters_made(self.table().await?.as_ref(), project, spoken.place(topics.version)).await?;
+            if let Some(made) = made {
+                self.write_topics((project, spoken), &topics.without(words), made).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Which of these words were asked or answered in traces.
@@ -117,17 +124,13 @@ impl Drift {
             kept::remove_hours(table, &project, some).await?;
         }
         for spoken in Spoken::ALL {
-            let made = kept::clusters_made(table, &project, spoken.place()).await?;
-            if made.is_some_and(|made| made >= since.as_micros()) {
-                kept::remove_topics(table, &project, (spoken.place(), spoken.part())).await?;
+            for version in self.all_topics(&project, spoken).await?.iter().map(|topics| topics.version) {
+                let place = spoken.place(version);
+                if kept::clusters_made(table, &project, place).await?.is_some_and(|made| made >= since.as_micros()) {
+                    kept::remove_topics(table, &project, (place, spoken.part(version))).await?;
+                }
             }
         }
         Ok(())
     }
-}
-
-fn row_of(topics: &Topics, spoken: Spoken) -> Result<Kept, TraceFault> {
-    let sketch = serde_json::to_string(topics).map_err(|error| TraceFault::Unreadable { reason: error.to_string() })?;
-    let (hour, field) = (spoken.place(), spoken.field().to_owned());
-    Ok(Kept { hour, field, release: String::new(), kind: "topics".into(), sketch })
 }

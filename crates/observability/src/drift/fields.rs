@@ -52,7 +52,8 @@ pub(crate) enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Of {
     All,
-    /// Those by which traces are entered: one for a request.
+    /// Those by which traces are entered: of each trace the first that has a value, since a request is one however many programs it
+    /// went through.
     Entries,
     /// Those whose usage counts.
     Counted,
@@ -121,6 +122,16 @@ impl Field {
     /// Whether the hours of spans keep it.
     pub(crate) fn is_kept(&self) -> bool {
         KEPT.contains(&self.name.as_str())
+    }
+
+    /// What requests are looked at by: each counts once.
+    pub(crate) fn is_of_requests(&self) -> bool {
+        self.of == Of::Entries
+    }
+
+    /// Where it is kept what a release adds to it of requests that another release had counted before.
+    pub(crate) fn again(name: &str) -> String {
+        format!("{name} (again)")
     }
 
     /// Whether whole attributes have to be read for it.

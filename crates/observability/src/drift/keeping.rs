@@ -2,9 +2,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use mainspring_kernel::{Actor, Fault as _, Timestamp};
+use mainspring_kernel::{Actor, Timestamp};
 use mainspring_lake::Filter;
-use mainspring_llm::{Budget, Embedder, embed::EmbedAs};
 
 use super::{
     Drift, MADE_AT_ONCE,
@@ -14,7 +13,7 @@ use super::{
     report::Collected,
     sketch::Sketch,
     taken,
-    topics::{HOURLY, Spoken, TRAIN_LEAST, TRAINED_ON, Text, Topics, texts},
+    texts::Spoken,
 };
 use crate::fault::TraceFault;
 
@@ -24,12 +23,8 @@ pub(super) const LOOK_BACK: Duration = Duration::from_secs(31 * 24 * 3600);
 const EVERYTHING_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// Hours made in one go, so that a process can stop.
 pub(super) const HOURS_AT_ONCE: usize = 100;
-const TOPICS_AT_ONCE: usize = 12;
 /// Releases told apart within an hour.
 pub(super) const RELEASES: usize = 16;
-/// Texts embedded together: whoever asks a question meanwhile waits for no more.
-const TEXTS_AT_ONCE: usize = 16;
-const EMBED_WITHIN: Duration = Duration::from_secs(120);
 
 impl Drift {
     /// Makes hours of every project that are due, the newest first. Answers whether there may be more to do.
@@ -46,7 +41,7 @@ impl Drift {
         }
         let table = self.table().await?.as_ref();
         for (project, hour) in known.keys().filter(|key| !counts.contains_key(*key)) {
-            kept::remove(table, (project.as_str(), *hour), &[Part::Fields, Part::Topics, Part::Answers]).await?;
+            kept::remove_hours(table, project, &[*hour]).await?;
         }
         let more = self.make_scores(None, stretch, HOURS_AT_ONCE).await? > 0 || more;
         let mut more_topics = false;
@@ -122,71 +117,6 @@ impl Drift {
     pub(super) async fn write(&self, writing: &Writing<'_>, rows: &[Kept]) -> Result<(), TraceFault> {
         kept::write(self.table().await?.as_ref(), writing, rows).await
     }
-
-    /// Embeds a few texts of every hour that is due; answers whether there is more to do.
-    async fn keep_topics(&self, spoken: Spoken, counts: &Hours, stretch: (i64, i64), now: Timestamp) -> Result<bool, TraceFault> {
-        let Some(embedder) = &self.embedder else { return Ok(false) };
-        let known = made(self.table().await?.as_ref(), spoken.part(), None, stretch).await?;
-        let due = due(counts, &known, now, true);
-        let more = due.len() > TOPICS_AT_ONCE;
-        let mut topics: BTreeMap<String, Option<Topics>> = BTreeMap::new();
-        for (project, hour) in due.into_iter().take(TOPICS_AT_ONCE) {
-            let _making = self.making.read().await;
-            let found = match topics.get(&project) {
-                Some(found) => found.clone(),
-                None => {
-                    let found = self.topics_of((&project, spoken), embedder.as_ref(), stretch, now).await?;
-                    topics.insert(project.clone(), found.clone());
-                    found
-                }
-            };
-            // Where there are too few texts yet, hours are made when there are enough.
-            let Some(topics) = found else { continue };
-            let said = texts(self.room.table().as_ref(), (&project, spoken), (hour, hour + HOUR), HOURLY).await?;
-            let Some(vectors) = embed(embedder.as_ref(), &said).await else { return Ok(false) };
-            let rows = topics.kept((hour, spoken), &said, &vectors)?;
-            let seen = counts.get(&(project.clone(), hour)).copied().unwrap_or_default();
-            let writing = Writing { project: &project, hour, part: spoken.part(), seen, made: now.as_micros() };
-            self.write(&writing, &rows).await?;
-        }
-        Ok(more && topics.values().any(Option::is_some))
-    }
-
-    pub(super) async fn known_topics(&self, project: &str, spoken: Spoken) -> Result<Option<Topics>, TraceFault> {
-        let place = (spoken.place(), spoken.place() + 1);
-        let rows = kept::read(self.table().await?.as_ref(), (project, Part::Clusters), place, None).await?;
-        let unreadable = |error: serde_json::Error| TraceFault::Unreadable { reason: format!("topics: {error}") };
-        rows.first().map(|row| serde_json::from_str(&row.sketch).map_err(unreadable)).transpose()
-    }
-
-    /// The topics of a project, made where there are none of this embedder.
-    async fn topics_of(
-        &self,
-        (project, spoken): (&str, Spoken),
-        embedder: &dyn Embedder,
-        stretch: (i64, i64),
-        now: Timestamp,
-    ) -> Result<Option<Topics>, TraceFault> {
-        let known = self.known_topics(project, spoken).await?;
-        if known.as_ref().is_some_and(|known| known.are_of(&embedder.identity())) {
-            return Ok(known);
-        }
-        let said = texts(self.room.table().as_ref(), (project, spoken), stretch, TRAINED_ON).await?;
-        if said.len() < TRAIN_LEAST {
-            return Ok(None);
-        }
-        let Some(vectors) = embed(embedder, &said).await else { return Ok(None) };
-        let Some(topics) = Topics::train(embedder.identity(), &said, &vectors) else { return Ok(None) };
-        let sketch = serde_json::to_string(&topics).map_err(|error| TraceFault::Unreadable { reason: error.to_string() })?;
-        let (hour, field) = (spoken.place(), spoken.field().to_owned());
-        let row = Kept { hour, field, release: String::new(), kind: "topics".into(), sketch };
-        let writing = Writing { project, hour, part: Part::Clusters, seen: Seen::default(), made: now.as_micros() };
-        self.write(&writing, &[row]).await?;
-        // Hours of other topics cannot be compared with these.
-        let old = Filter::eq("project", project).and(Filter::eq("part", spoken.part().as_str()));
-        self.table().await?.replace(old, None).await?;
-        Ok(Some(topics))
-    }
 }
 
 /// From so long ago to the end of the running hour.
@@ -202,20 +132,4 @@ pub(super) fn due(counts: &Hours, known: &Hours, now: Timestamp, patient: bool) 
     let mut due: Vec<(String, i64)> = stale.map(|(key, _)| key.clone()).collect();
     due.sort_by_key(|(_, hour)| std::cmp::Reverse(*hour));
     due
-}
-
-/// Nothing where the model is not there or has no time: it is tried again.
-async fn embed(embedder: &dyn Embedder, said: &[Text]) -> Option<Vec<Vec<f32>>> {
-    let mut vectors = Vec::with_capacity(said.len());
-    for some in said.chunks(TEXTS_AT_ONCE) {
-        let texts = some.iter().map(|text| text.text.clone()).collect();
-        match embedder.embed(texts, EmbedAs::Query, Budget::of(EMBED_WITHIN)).await {
-            Ok(embedded) => vectors.extend(embedded.vectors),
-            Err(fault) => {
-                tracing::debug!(code = fault.code(), "texts could not be embedded; it is tried again");
-                return None;
-            }
-        }
-    }
-    Some(vectors)
 }

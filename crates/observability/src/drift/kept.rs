@@ -4,7 +4,8 @@
 //! of the one before in one commit; where two made it at once, the rows of the later one count.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, LazyLock},
     time::Duration,
 };
@@ -31,23 +32,36 @@ pub(crate) enum Part {
     Fields,
     /// Of scores, by when they were given.
     Scores,
-    /// What was asked, in topics.
-    Topics,
+    /// What was asked, in topics of this version: hours of several versions stand beside one another.
+    Topics(u32),
     /// What was answered.
-    Answers,
+    Answers(u32),
     /// What the topics of a project are; of no hour.
     Clusters,
 }
 
 impl Part {
-    pub(crate) const fn as_str(self) -> &'static str {
+    pub(crate) fn name(self) -> Cow<'static, str> {
+        // Those of before they had versions are called so without one.
+        let of_version = |name: &'static str, version: u32| match version {
+            0 => Cow::Borrowed(name),
+            version => Cow::Owned(format!("{name}@{version}")),
+        };
         match self {
-            Self::Fields => "fields",
-            Self::Scores => "scores",
-            Self::Topics => "topics",
-            Self::Answers => "answers",
-            Self::Clusters => "clusters",
+            Self::Fields => Cow::Borrowed("fields"),
+            Self::Scores => Cow::Borrowed("scores"),
+            Self::Topics(version) => of_version("topics", version),
+            Self::Answers(version) => of_version("answers", version),
+            Self::Clusters => Cow::Borrowed("clusters"),
         }
+    }
+
+    fn is(self) -> Filter {
+        Filter::eq("part", self.name().into_owned())
+    }
+
+    fn is_not(self) -> Filter {
+        Filter::NotEq("part".into(), self.name().into_owned().into())
     }
 }
 
@@ -111,9 +125,10 @@ pub(crate) async fn write(table: &dyn Table, writing: &Writing<'_>, rows: &[Kept
     let mut numbers: [Int64Builder; 4] = std::array::from_fn(|_| Int64Builder::new());
     // That there was nothing to keep is kept, too: nobody makes it again.
     let nothing = Kept { hour, field: String::new(), release: String::new(), kind: String::new(), sketch: String::new() };
+    let part_name = part.name();
     let rows: Vec<&Kept> = if rows.is_empty() { vec![&nothing] } else { rows.iter().collect() };
     for Kept { hour, field, release, kind, sketch } in rows {
-        let row = [project, part.as_str(), field.as_str(), release.as_str(), kind.as_str(), sketch.as_str()];
+        let row = [project, &*part_name, field.as_str(), release.as_str(), kind.as_str(), sketch.as_str()];
         texts.iter_mut().zip(row).for_each(|(column, text)| column.append_value(text));
         let row = [Some(*hour), Some(seen.rows), Some(made), seen.newest];
         numbers.iter_mut().zip(row).for_each(|(column, number)| column.append_option(number));
@@ -143,7 +158,7 @@ pub(crate) async fn write(table: &dyn Table, writing: &Writing<'_>, rows: &[Kept
 fn of(project: &str, part: Part, from: i64, to: i64) -> Filter {
     Filter::And(vec![
         Filter::eq("project", project),
-        Filter::eq("part", part.as_str()),
+        part.is(),
         Filter::GtEq("hour".into(), from.into()),
         Filter::Lt("hour".into(), to.into()),
     ])
@@ -243,23 +258,59 @@ pub(crate) async fn made(
     project: Option<&str>,
     (from, to): (i64, i64),
 ) -> Result<Hours, TraceFault> {
-    let mut among =
-        vec![Filter::eq("part", part.as_str()), Filter::GtEq("hour".into(), from.into()), Filter::Lt("hour".into(), to.into())];
-    among.extend(project.map(|project| Filter::eq("project", project)));
-    let mut newest: BTreeMap<(String, i64), (i64, Seen)> = BTreeMap::new();
-    let scan = Scan::of(Filter::And(among)).columns(&["project", "hour", "spans", "made", "newest"]);
+    let these = part.is().and(of_one(project));
+    Ok(made_of(table, these, (from, to)).await?.remove(&*part.name()).unwrap_or_default())
+}
+
+/// The same of topics, by the name of their part: of whichever version, of questions and of answers.
+pub(crate) async fn made_in_topics(table: &dyn Table, stretch: (i64, i64)) -> Result<BTreeMap<String, Hours>, TraceFault> {
+    made_of(table, in_topics(), stretch).await
+}
+
+/// Hours of topics.
+fn in_topics() -> Filter {
+    Filter::And([Part::Fields, Part::Scores, Part::Clusters].map(Part::is_not).into())
+}
+
+async fn made_of(table: &dyn Table, these: Filter, (from, to): (i64, i64)) -> Result<BTreeMap<String, Hours>, TraceFault> {
+    let within = Filter::And(vec![Filter::GtEq("hour".into(), from.into()), Filter::Lt("hour".into(), to.into())]);
+    let mut newest: BTreeMap<(String, String, i64), (i64, Seen)> = BTreeMap::new();
+    let scan = Scan::of(these.and(within)).columns(&["project", "part", "hour", "spans", "made", "newest"]);
     for batch in table.scan(scan).await? {
         let rows = Rows(&batch);
         for row in 0..batch.num_rows() {
-            let key = (rows.text("project", row)?.unwrap_or_default().to_owned(), rows.number("hour", row)?.unwrap_or_default());
+            let owned = |name: &str| Ok::<_, TraceFault>(rows.text(name, row)?.unwrap_or_default().to_owned());
+            let key = (owned("part")?, owned("project")?, rows.number("hour", row)?.unwrap_or_default());
             let seen = Seen { rows: rows.number("spans", row)?.unwrap_or_default(), newest: rows.number("newest", row)? };
             let value = (rows.number("made", row)?.unwrap_or_default(), seen);
             let latest = newest.entry(key).or_insert(value);
             *latest = value.max(*latest);
         }
     }
-    Ok(newest.into_iter().map(|(key, (_, seen))| (key, seen)).collect())
+    let mut parts: BTreeMap<String, Hours> = BTreeMap::new();
+    for ((part, project, hour), (_, seen)) in newest {
+        parts.entry(part).or_default().insert((project, hour), seen);
+    }
+    Ok(parts)
 }
+
+/// The versions of topics of this field that each project has, in order: the first are in use.
+pub(crate) async fn versions(table: &dyn Table, field: &str) -> Result<BTreeMap<String, BTreeSet<u32>>, TraceFault> {
+    let these = Filter::And(vec![Part::Clusters.is(), Filter::eq("kind", TOPICS), Filter::eq("field", field)]);
+    let mut found: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
+    for batch in table.scan(Scan::of(these).columns(&["project", "spans"])).await? {
+        let rows = Rows(&batch);
+        for row in 0..batch.num_rows() {
+            let project = rows.text("project", row)?.unwrap_or_default().to_owned();
+            let version = rows.number("spans", row)?.and_then(|version| u32::try_from(version).ok()).unwrap_or_default();
+            found.entry(project).or_default().insert(version);
+        }
+    }
+    Ok(found)
+}
+
+/// What a row is that says what topics are.
+pub(crate) const TOPICS: &str = "topics";
 
 /// Whether an hour is to be made again: there is something else than when it was made. One that still runs, and what costs
 /// much to make, wait until a tenth came.
@@ -273,7 +324,7 @@ pub(crate) fn is_stale(seen: Seen, made: Option<Seen>, patient: bool) -> bool {
 
 /// Takes out the hours of before; what topics are stays.
 pub(crate) async fn expire(table: &dyn Table, before: i64) -> Result<(), TraceFault> {
-    let old = Filter::Lt("hour".into(), before.into()).and(Filter::NotEq("part".into(), Part::Clusters.as_str().into()));
+    let old = Filter::Lt("hour".into(), before.into()).and(Part::Clusters.is_not());
     if table.count(old.clone()).await? > 0 {
         table.replace(old, None).await?;
     }
@@ -292,17 +343,17 @@ pub(crate) async fn clusters_made(table: &dyn Table, project: &str, place: i64) 
     Ok(made)
 }
 
-/// Takes out hours: whoever needs them makes them anew, of the spans that are left.
+/// Takes out hours of spans, in topics of every version: whoever needs them makes them anew, of the spans that are left.
 pub(crate) async fn remove_hours(table: &dyn Table, project: &str, hours: &[i64]) -> Result<(), TraceFault> {
-    let parts = Filter::any_of("part", [Part::Fields, Part::Topics, Part::Answers].map(Part::as_str));
-    let these = Filter::And(vec![Filter::eq("project", project), parts, Filter::any_of("hour", hours.iter().copied())]);
+    let parts = [Part::Scores, Part::Clusters].map(Part::is_not);
+    let these = Filter::eq("project", project).and(Filter::any_of("hour", hours.iter().copied())).and(Filter::And(parts.into()));
     table.replace(these, None).await?;
     Ok(())
 }
 
-/// Takes out what the topics of a project are that lie at this place, and every hour of them.
+/// Takes out what the topics of a project are that lie at this place, and every hour of them, in one commit.
 pub(crate) async fn remove_topics(table: &dyn Table, project: &str, (place, part): (i64, Part)) -> Result<(), TraceFault> {
-    let hours = Filter::eq("project", project).and(Filter::eq("part", part.as_str()));
+    let hours = Filter::eq("project", project).and(part.is());
     table.replace(Filter::Or(vec![of(project, Part::Clusters, place, place + 1), hours]), None).await?;
     Ok(())
 }
@@ -318,6 +369,14 @@ pub(crate) async fn remove(table: &dyn Table, (project, hour): (&str, i64), part
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_are_told_apart_by_name() {
+        let parts =
+            [Part::Fields, Part::Scores, Part::Topics(0), Part::Topics(1), Part::Topics(11), Part::Answers(1), Part::Clusters];
+        let names = ["fields", "scores", "topics", "topics@1", "topics@11", "answers@1", "clusters"];
+        assert_eq!(parts.map(|part| part.name().into_owned()), names);
+    }
 
     #[test]
     fn an_hour_is_made_again_when_what_it_has_changed() {

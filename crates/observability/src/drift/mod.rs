@@ -1,21 +1,29 @@
 //! How the spans of one stretch of time differ from those of another.
 //!
-//! `gather.rs` makes sketches of spans and `scores.rs` of scores; `kept.rs` keeps those of every hour in a table; `report.rs`
-//! compares two stretches field by field, and `topics.rs` what was asked and answered in them. `services.rs` says whose releases
-//! are compared. `keeping.rs` makes what is due; `erasing.rs` takes out what went into it of traces that are erased.
+//! `gather.rs` makes sketches of spans (`requests.rs` counts requests once) and `scores.rs` of scores; `kept.rs` keeps those of
+//! every hour in a table; `report.rs` compares two stretches field by field, and `topics.rs` what was asked and answered in them
+//! (`texts.rs`). `services.rs` says whose releases are compared. `keeping.rs` makes what is due, in topics that `learning.rs`
+//! learns; `erasing.rs` takes out what went into it of traces that are erased.
 
 mod erasing;
 mod fields;
 mod gather;
 mod keeping;
 mod kept;
+mod learning;
 mod report;
+mod requests;
 mod scores;
 mod services;
 mod sketch;
+mod texts;
 mod topics;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use mainspring_kernel::{Actor, Labels, Timestamp};
 use mainspring_lake::{Filter, Lake, Table};
@@ -24,15 +32,16 @@ use tokio::sync::{Mutex, OnceCell, RwLock};
 
 pub(crate) use self::kept::HOUR;
 pub use report::{Bin, DriftState, FieldDrift, Figures, Releases};
-pub use topics::{Topic, TopicDrift, TopicSketch};
+pub use topics::{Topic, TopicDrift, TopicSketch, TopicsVersion, Why};
 
 use self::{
     fields::Field,
     gather::{Asked, Gathered, gather, gather_inside, stretch},
+    kept::Seen,
     report::{Collected, Side, compare, settle_scores},
     scores::Wanted,
     sketch::Sketch,
-    topics::Spoken,
+    texts::Spoken,
 };
 use crate::{fault::TraceFault, query::seen, senders::sent_by, service::Observability};
 
@@ -52,6 +61,8 @@ pub struct Drift {
     embedder: Option<Arc<dyn Embedder>>,
     /// When everything was looked at last, and not only what is recent.
     looked: Arc<Mutex<Option<Timestamp>>>,
+    /// Of which projects no topics could be learnt, and what there was of them then.
+    in_vain: Arc<Mutex<BTreeMap<(String, Spoken), Seen>>>,
     /// Whoever makes something shares it from reading spans to writing what it made of them.
     making: Arc<RwLock<()>>,
 }
@@ -108,7 +119,15 @@ impl Drift {
     /// Nothing is opened before it is used.
     #[must_use]
     pub fn new(lake: Arc<dyn Lake>, room: Observability, embedder: Option<Arc<dyn Embedder>>) -> Self {
-        Self { lake, table: Arc::default(), room, embedder, looked: Arc::default(), making: Arc::default() }
+        Self {
+            lake,
+            table: Arc::default(),
+            room,
+            embedder,
+            looked: Arc::default(),
+            in_vain: Arc::default(),
+            making: Arc::default(),
+        }
     }
 
     /// The table of sketches, made where it does not exist.
@@ -202,7 +221,8 @@ impl Drift {
         let mut waiting = 0;
         if !kept.is_empty() {
             waiting = self.make_due(actor, (from, to)).await?;
-            let names: Vec<String> = kept.iter().map(|field| field.name.clone()).collect();
+            let again = kept.iter().filter(|field| field.is_of_requests()).map(|field| Field::again(&field.name));
+            let names: Vec<String> = kept.iter().map(|field| field.name.clone()).chain(again).collect();
             let project = actor.project.to_string();
             for row in
                 kept::read(self.table().await?.as_ref(), (project.as_str(), kept::Part::Fields), (from, to), Some(&names)).await?
@@ -245,12 +265,13 @@ impl Drift {
             Err(why) => return Ok((None, Some(why))),
         };
         let project = actor.project.to_string();
-        let Some(topics) = self.known_topics(&project, spoken).await? else { return Ok((None, Some(spoken.unmade()))) };
+        let all = self.all_topics(&project, spoken).await?;
+        let Some(topics) = all.first() else { return Ok((None, Some(spoken.unmade()))) };
         let table = self.table().await?.as_ref();
-        let among = (project.as_str(), spoken.part());
+        let among = (project.as_str(), spoken.part(topics.version));
         let before = kept::read(table, among, reference.0, None).await?;
         let after = kept::read(table, among, current.0, None).await?;
-        Ok((Some(topics.compare((&before, reference.1), (&after, current.1))?), None))
+        Ok((Some(topics.compare((&before, reference.1), (&after, current.1), all.get(1))?), None))
     }
 
     /// What was asked about or answered, hour by hour: of the hours that began in this time. Of a release also the hour
@@ -267,11 +288,12 @@ impl Drift {
             return Err(TraceFault::Question { reason });
         };
         let project = actor.project.to_string();
-        let Some(topics) = self.known_topics(&project, spoken).await? else { return Ok(Vec::new()) };
+        let all = self.all_topics(&project, spoken).await?;
+        let Some(topics) = all.first() else { return Ok(Vec::new()) };
         let table = self.table().await?.as_ref();
         let (from, to) = (from.as_micros(), to.as_micros());
         let first = if release.is_some() { from.div_euclid(HOUR) * HOUR } else { from };
-        let rows = kept::read(table, (project.as_str(), spoken.part()), (first, to), None).await?;
+        let rows = kept::read(table, (project.as_str(), spoken.part(topics.version)), (first, to), None).await?;
         let at = |hour: i64| Timestamp::from_micros(hour.max(from));
         Ok(topics.hours(&rows, release)?.into_iter().map(|(hour, sketch)| (at(hour), sketch)).collect())
     }
@@ -288,7 +310,7 @@ const fn all(of: &Collected) -> Side<'_> {
 
 /// What was gathered, by release and field.
 fn taken(collected: &mut Collected, fields: &[Field], gathered: Gathered) {
-    let Gathered { releases, sketches, words, worded, .. } = gathered;
+    let Gathered { releases, sketches, again, words, worded, .. } = gathered;
     for release in &releases {
         collected.saw(&release.name, release.first, release.last);
     }
@@ -296,6 +318,11 @@ fn taken(collected: &mut Collected, fields: &[Field], gathered: Gathered) {
     for ((release, field), sketch) in sketches {
         if let Some(key) = key(release, field) {
             Collected::add(&mut collected.sketches, key, sketch);
+        }
+    }
+    for ((release, field), sketch) in again {
+        if let Some((release, field)) = key(release, field) {
+            Collected::add(&mut collected.sketches, (release, Field::again(&field)), sketch);
         }
     }
     for ((release, field), sketch) in words {

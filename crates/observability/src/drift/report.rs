@@ -103,7 +103,7 @@ impl Releases {
 /// Sketches of one stretch.
 #[derive(Debug, Default)]
 pub(crate) struct Collected {
-    /// By release and field.
+    /// By release and field, and by the field again what is of a release alone.
     pub(crate) sketches: BTreeMap<(String, String), Sketch>,
     /// Values of attributes as texts, and the attributes of which some are not numbers. Scores that are yes or no or a category,
     /// and those of whose name most are.
@@ -172,7 +172,12 @@ impl Collected {
     /// What is known of a field, of one release or of all.
     fn of(&self, field: &str, release: Option<&str>, worded: bool) -> Option<Sketch> {
         let among = if worded { &self.words } else { &self.sketches };
-        let parts = among.iter().filter(|((of, name), _)| name == field && release.is_none_or(|release| release == of));
+        let again = Field::again(field);
+        let is_meant = |of: &str, name: &str| match release {
+            Some(release) => of == release && (name == field || name == again),
+            None => name == field,
+        };
+        let parts = among.iter().filter(|((of, name), _)| is_meant(of, name));
         parts.map(|(_, sketch)| sketch.clone()).reduce(|mut all, more| {
             all.merge(&more);
             all

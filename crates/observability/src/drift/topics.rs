@@ -1,84 +1,32 @@
 //! What people ask about, and what they are answered: texts as embeddings, in topics.
 //!
-//! The topics of a project are made once, of a sample of what was said, and stay: only so can hours be compared. Of every
-//! hour a few texts are embedded; what is kept of them, for each release of the program that sent them, is their mean in the
-//! space of a kernel, how many belong to each topic, and an example of each.
+//! The topics of a project are made of a sample of what was said, and stay for as long as they fit: only hours in the same topics
+//! can be compared. Of every hour a few texts are embedded; what is kept of them, for each release of the program that sent them,
+//! is their mean in the space of a kernel, how many belong to each topic, and an example of each. `learning.rs` says when others
+//! are made.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
-use mainspring_lake::{Filter, Scan, Table};
-use mainspring_llm::Span;
+use mainspring_kernel::Timestamp;
 use mainspring_statistics::embedding::{ClusterShares, Clusters, Features, KernelMean, compare_means, compare_shares};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    gather::{drawn, stretch},
-    kept::{Kept, Part as KeptPart},
+    kept::Kept,
     report::{DriftState, NEEDED},
     sketch::{bytes, hex, unreadable},
+    texts::{Spoken, Text},
 };
-use crate::{
-    conventions::{Conversation, Message, Part},
-    fault::TraceFault,
-    table::{Rows, SPAN},
-};
+use crate::fault::TraceFault;
 
-/// What topics are made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Spoken {
-    Asked,
-    Answered,
-}
-
-impl Spoken {
-    pub(crate) const ALL: [Self; 2] = [Self::Asked, Self::Answered];
-
-    pub(crate) fn named(field: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|spoken| spoken.field() == field)
-    }
-
-    pub(crate) const fn field(self) -> &'static str {
-        match self {
-            Self::Asked => "input",
-            Self::Answered => "output",
-        }
-    }
-
-    /// What is kept of its hours.
-    pub(crate) const fn part(self) -> KeptPart {
-        match self {
-            Self::Asked => KeptPart::Topics,
-            Self::Answered => KeptPart::Answers,
-        }
-    }
-
-    /// Why nothing is said of its topics before they are made.
-    pub(crate) const fn unmade(self) -> &'static str {
-        match self {
-            Self::Asked => "no topics were made yet: that takes a hundred questions and an installed model that embeds",
-            Self::Answered => "no topics were made yet: that takes a hundred answers and an installed model that embeds",
-        }
-    }
-
-    /// Where among what is of no hour its topics lie.
-    pub(crate) const fn place(self) -> i64 {
-        match self {
-            Self::Asked => 0,
-            Self::Answered => 1,
-        }
-    }
-}
-
-/// Texts of an hour that are embedded, and those of which topics are made.
-pub(crate) const HOURLY: usize = 200;
-pub(crate) const TRAINED_ON: usize = 1_000;
 /// Topics of fewer would be a matter of luck.
 pub(crate) const TRAIN_LEAST: usize = 100;
+/// Topics no longer fit when so much more of all texts is like none of them as was when they were learnt.
+const UNLIKE_MOST: f64 = 0.1;
 
-const TEXT_BYTES: usize = 4_000;
 /// Releases of an hour that are told apart: those with the most texts.
 const RELEASES: usize = 16;
 const FORM: u8 = 1;
@@ -90,16 +38,6 @@ const LEVEL: f64 = 0.95;
 const WORDS: usize = 4;
 const WORD_CHARS: std::ops::RangeInclusive<usize> = 3..=40;
 const EXAMPLES: usize = 5;
-
-/// A text, and where it was said.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Text {
-    pub(crate) trace: String,
-    span: String,
-    /// Empty: nobody says which.
-    release: String,
-    pub(crate) text: String,
-}
 
 /// What the topics of a project are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -114,6 +52,63 @@ pub(crate) struct Topics {
     clusters: Clusters,
     /// The words that tell each topic from the others.
     words: Vec<Vec<String>>,
+    /// The next ones have the next number.
+    #[serde(default)]
+    pub(crate) version: u32,
+    /// When, in microseconds.
+    #[serde(default)]
+    pub(crate) learnt: i64,
+    #[serde(default)]
+    pub(crate) why: Why,
+    /// Whose texts they were made of, or were there then.
+    #[serde(default)]
+    releases: BTreeSet<String>,
+}
+
+/// Why topics were learnt, or others in their place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// There were none.
+    #[default]
+    First,
+    /// Another model embeds.
+    Embedder,
+    /// A release came of which they had heard nothing.
+    Release,
+    /// Too much is unlike all of them.
+    Unlike,
+    /// A monitor compares with another time than before.
+    Reference,
+    /// Nothing of the time is left that they were made of.
+    Age,
+}
+
+impl Why {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Embedder => "embedder",
+            Self::Release => "release",
+            Self::Unlike => "unlike",
+            Self::Reference => "reference",
+            Self::Age => "age",
+        }
+    }
+}
+
+/// Which topics a comparison is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicsVersion {
+    pub number: u32,
+    /// The same topics have the same one.
+    pub digest: String,
+    /// Absent of those of before this was written down.
+    pub learnt: Option<Timestamp>,
+    pub why: Why,
+    /// Why others are about to take their place, as soon as their hours are made.
+    pub next: Option<Why>,
 }
 
 /// Of one stretch.
@@ -139,6 +134,8 @@ pub struct TopicDrift {
     pub psi: Option<f64>,
     /// What grew most comes first.
     pub topics: Vec<Topic>,
+    /// Both sides are in these, and no hour in others is counted.
+    pub version: TopicsVersion,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -154,57 +151,6 @@ pub struct Topic {
     pub traces: Vec<String>,
 }
 
-/// Texts of a stretch, evenly drawn; the same ones whenever they are drawn again.
-pub(crate) async fn texts(
-    table: &dyn Table,
-    (project, spoken): (&str, Spoken),
-    (from, to): (i64, i64),
-    wanted: usize,
-) -> Result<Vec<Text>, TraceFault> {
-    let among = Filter::eq("project", project).and(Filter::eq("type", "chat")).and(stretch(from, to));
-    let count = table.count(among.clone()).await?;
-    let mut found = Vec::new();
-    let columns: Vec<&str> = SPAN.into_iter().chain(["release"]).collect();
-    // Some calls ask nothing in words, so more are drawn than are wanted.
-    for draw in [drawn(wanted as f64 * 1.5 / count.max(1) as f64), Filter::All] {
-        if count == 0 || !found.is_empty() {
-            break;
-        }
-        for batch in table.scan(Scan::of(among.clone().and(draw)).columns(&columns).limit(wanted * 2)).await? {
-            let rows = Rows(&batch);
-            for row in 0..batch.num_rows() {
-                let release = rows.text("release", row)?.unwrap_or_default();
-                found.extend(text_of(&rows.span(row)?, spoken).map(|text| Text { release: release.to_owned(), ..text }));
-            }
-        }
-    }
-    found.sort_by(|one, other| one.span.cmp(&other.span));
-    found.dedup_by(|later, earlier| later.span == earlier.span);
-    found.truncate(wanted);
-    Ok(found)
-}
-
-/// The last thing a person said, or the last that was answered.
-pub(crate) fn text_of(span: &Span, spoken: Spoken) -> Option<Text> {
-    let conversation = Conversation::beginning(span, TEXT_BYTES);
-    let last = |messages: &[Message], role: &str| messages.iter().rfind(|message| message.role == role).map(said);
-    let text = match spoken {
-        Spoken::Asked => conversation.query.clone().or_else(|| last(&conversation.input, "user")),
-        Spoken::Answered => last(&conversation.output, "assistant"),
-    };
-    let text = mainspring_kernel::text::elide(text?.trim(), TEXT_BYTES);
-    let (trace, span, release) = (span.trace.to_string(), span.span.to_string(), String::new());
-    (!text.is_empty()).then_some(Text { trace, span, release, text })
-}
-
-fn said(message: &Message) -> String {
-    let texts = message.parts.iter().filter_map(|part| match part {
-        Part::Text { content } => Some(content.as_str()),
-        _ => None,
-    });
-    texts.collect::<Vec<_>>().join("\n")
-}
-
 impl Topics {
     /// Nothing where there are too few texts, or all are the same.
     pub(crate) fn train(identity: String, said: &[Text], vectors: &[Vec<f32>]) -> Option<Self> {
@@ -217,7 +163,52 @@ impl Topics {
         let places: Vec<Option<usize>> = vectors.iter().map(|vector| clusters.place(vector).map(|place| place.cluster)).collect();
         let texts: Vec<&str> = said.iter().map(|said| said.text.as_str()).collect();
         let words = telling(&texts, &places, clusters.centres().len());
-        Some(Self { identity, form: FORM, dimensions: vectors.first()?.len(), bandwidth, clusters, words })
+        let releases = said.iter().map(|said| said.release.clone()).filter(|release| !release.is_empty()).collect();
+        let dimensions = vectors.first()?.len();
+        let (version, learnt, why) = (0, 0, Why::First);
+        Some(Self { identity, form: FORM, dimensions, bandwidth, clusters, words, version, learnt, why, releases })
+    }
+
+    /// The same, as they are told from those of before.
+    pub(crate) fn learnt(self, (version, why): (u32, Why), at: Timestamp) -> Self {
+        Self { version, learnt: at.as_micros(), why, ..self }
+    }
+
+    /// Whose texts these hours are of is no news to them, even if none of these was among those that they were made of: else a
+    /// release that says little would have them learnt anew every day.
+    pub(crate) fn having_heard(mut self, hours: &[Kept]) -> Self {
+        let releases = hours.iter().map(|row| &row.release).filter(|release| !release.is_empty());
+        self.releases.extend(releases.cloned());
+        self
+    }
+
+    /// `next`: those that are to take their place.
+    pub(crate) fn told(&self, next: Option<&Self>) -> TopicsVersion {
+        TopicsVersion {
+            number: self.version,
+            digest: format!("{:016x}", self.clusters.mark()),
+            learnt: (self.learnt > 0).then(|| Timestamp::from_micros(self.learnt)),
+            why: self.why,
+            next: next.map(|next| next.why),
+        }
+    }
+
+    /// Why they no longer fit what is said lately, if they do not. `before`: hours that they were learnt of.
+    pub(crate) fn outgrown(&self, before: &[Kept], lately: &[Kept]) -> Result<Option<Why>, TraceFault> {
+        let enough = |sketch: &TopicSketch| sketch.shares.count() >= TRAIN_LEAST as u64;
+        let unlike = |sketch: &TopicSketch| sketch.shares.far() as f64 / sketch.shares.count().max(1) as f64;
+        let all = self.together((lately, None))?;
+        // What they were not made of is a little farther from them than what they were made of, also on the same day.
+        if enough(&all) && unlike(&all) > unlike(&self.together((before, None))?) + UNLIKE_MOST {
+            return Ok(Some(Why::Unlike));
+        }
+        let releases: BTreeSet<&str> = lately.iter().map(|row| row.release.as_str()).collect();
+        for release in releases.into_iter().filter(|release| !release.is_empty() && !self.releases.contains(*release)) {
+            if enough(&self.together((lately, Some(release)))?) {
+                return Ok(Some(Why::Release));
+            }
+        }
+        Ok(None)
     }
 
     /// Whether they are those of this embedder, written as they are now.
@@ -345,7 +336,8 @@ impl Topics {
         Ok(all)
     }
 
-    pub(crate) fn compare(&self, reference: Side<'_>, current: Side<'_>) -> Result<TopicDrift, TraceFault> {
+    /// `next`: those that are to take their place.
+    pub(crate) fn compare(&self, reference: Side<'_>, current: Side<'_>, next: Option<&Self>) -> Result<TopicDrift, TraceFault> {
         let (before, after) = (self.together(reference)?, self.together(current)?);
         let counts = (before.mean.count(), after.mean.count());
         let mean = compare_means(&before.mean, &after.mean, NEEDED).map_err(|fault| unreadable(&fault))?.measured();
@@ -376,6 +368,7 @@ impl Topics {
             p: mean.map(|mean| mean.p),
             psi: shares.as_ref().map(|report| report.psi),
             topics: topics.filter(|topic| topic.before > 0.0 || topic.after > 0.0).collect(),
+            version: self.told(next),
         })
     }
 }

@@ -11,16 +11,17 @@ use std::{
 
 use arrow_array::RecordBatch;
 use mainspring_kernel::id::ProjectId;
-use mainspring_lake::{Allowance, Filter, JsonTest, LakeFault, LakeVersion, Scan, Table};
+use mainspring_lake::{Filter, JsonTest, LakeFault, LakeVersion, Scan, Table};
 use serde_json::{Map, Value};
 
 use super::{
     Erased, ErasureId, Keeping, KeepingFault, Names, Subject, Telemetry,
-    model::{Holder, ServerId, document_mark, trace_mark},
+    model::{ErasureStep, Holder, Looked, ServerId, document_mark, trace_mark},
     part::waits_for,
     store::{self, Mark, Marks},
 };
 use crate::{
+    along::{Along, READ_AT_ONCE},
     conventions::{
         person_names,
         persons::{session_names, sessions_in, user_names},
@@ -29,20 +30,15 @@ use crate::{
     fault::TraceFault,
     forget,
     query::ways,
-    scores::{stretches, within},
     table::Rows,
+    values::Removed,
 };
 
 /// Traces that one commit deletes, and those that are written down together.
 const AT_ONCE: usize = 100;
 const MARKED_AT_ONCE: usize = 1_000;
-/// Rows whose attributes one question reads, about; a question that reads those of a large table is not answered in time,
-/// however often it is asked.
-const READ_AT_ONCE: u64 = 200_000;
-/// Where that takes too long, the time they began in is halved, down to the shortest, in microseconds.
-const STRETCH_MIN: i64 = 60_000_000;
-/// As long as finding out where rows lie may take; nobody looks on.
-const LAID_OUT_WITHIN: Duration = Duration::from_secs(150);
+/// What is read of rows that name somebody.
+const FOUND_BY: [&str; 2] = ["trace", "session"];
 /// A busy table changes while it is compacted.
 const ROUNDS: u32 = 5;
 /// What a server has brought to a lake that several have is seen by the others after no longer than this.
@@ -58,7 +54,22 @@ impl Keeping {
     /// has come to its end, nothing is left, on no server that was asked, and it answers up to where they were. What a sender
     /// sends of the subject afterwards is kept as anything else.
     pub async fn erase(&self, id: ErasureId, project: ProjectId, subject: &Subject) -> Result<i64, KeepingFault> {
-        let mut erasing = Erasing { keeping: self, id, project, subject, silent: BTreeMap::new() };
+        self.erase_with(id, project, subject, &[]).await
+    }
+
+    /// The same of a document, at once under every other id that it has or had: nothing of these waits for a server that is away.
+    pub async fn erase_with(
+        &self,
+        id: ErasureId,
+        project: ProjectId,
+        subject: &Subject,
+        others: &[String],
+    ) -> Result<i64, KeepingFault> {
+        let documents: Vec<String> = match subject {
+            Subject::Document { document, .. } => std::iter::once(document).chain(others).cloned().collect(),
+            Subject::User(_) | Subject::Session(_) | Subject::Trace(_) => Vec::new(),
+        };
+        let mut erasing = Erasing { keeping: self, id, project, subject, documents, silent: BTreeMap::new() };
         Box::pin(erasing.carry_out()).await
     }
 
@@ -88,11 +99,16 @@ impl Keeping {
     }
 }
 
+/// Traces, and sessions of a user.
+type Theirs = (HashSet<String>, HashSet<String>);
+
 struct Erasing<'e> {
     keeping: &'e Keeping,
     id: ErasureId,
     project: ProjectId,
     subject: &'e Subject,
+    /// Every id of a document.
+    documents: Vec<String>,
     /// Servers that did not answer when they were asked.
     silent: BTreeMap<ServerId, Holder>,
 }
@@ -101,14 +117,17 @@ impl<'e> Erasing<'e> {
     async fn carry_out(&mut self) -> Result<i64, KeepingFault> {
         let (id, project, keeping) = (self.id, self.project, self.keeping);
         let parts = &keeping.parts;
+        self.step(ErasureStep::Asking).await?;
         self.everyone(0).await?;
         let erasure = store::any(&parts.catalog, id).await?.ok_or_else(|| KeepingFault::NoErasure { id: id.to_string() })?;
         if erasure.cleaned.is_some() {
             // What the lake has is gone. It is looked at again when the last server is back.
             self.all_answered()?;
         }
-        let found = self.collect().await?;
+        self.step(ErasureStep::Looking).await?;
+        let found = self.collect(erasure.looked).await?;
         self.everyone(found).await?;
+        self.step(ErasureStep::Deleting).await?;
         let marks = store::marks(&parts.catalog, id).await?;
         let traces: Vec<String> = marks.traces.iter().cloned().collect();
         let tables = self.tables().await?;
@@ -129,15 +148,22 @@ impl<'e> Erasing<'e> {
         if !names.is_empty() {
             parts.derived.erase(project, &names).await.map_err(KeepingFault::Derived)?;
         }
+        self.step(ErasureStep::Rewriting).await?;
         for (table, before) in tables {
             let bytes = clean(table, &before).await?;
             store::add(&parts.catalog, id, Erased { bytes, ..Erased::default() }).await?;
         }
-        let bytes = parts.spans.sweep_values().await?;
-        store::add(&parts.catalog, id, Erased { bytes, ..Erased::default() }).await?;
+        self.step(ErasureStep::Sweeping).await?;
+        let kept = parts.spans.kept();
+        let Removed { values, bytes } = kept.values.sweep(kept.table.as_ref()).await?;
+        store::add(&parts.catalog, id, Erased { bytes, values, ..Erased::default() }).await?;
         store::cleaned(&parts.catalog, id, keeping.now()).await?;
         self.all_answered()?;
         Ok(answered)
+    }
+
+    async fn step(&self, step: ErasureStep) -> Result<(), KeepingFault> {
+        Ok(store::step(&self.keeping.parts.catalog, self.id, step).await?)
     }
 
     async fn everyone(&mut self, generation: i64) -> Result<(), KeepingFault> {
@@ -175,62 +201,66 @@ impl<'e> Erasing<'e> {
 
     /// Writes down which traces are theirs, with those that servers have found. Answers up to where everyone has to be to have
     /// heard of them.
-    async fn collect(&self) -> Result<i64, KeepingFault> {
+    async fn collect(&self, looked: Option<Looked>) -> Result<i64, KeepingFault> {
+        self.look(looked).await?;
         let known = store::marks(&self.keeping.parts.catalog, self.id).await?;
-        let (traces, sessions) = self.find().await?;
-        let new: Vec<String> = traces.into_iter().filter(|trace| !known.traces.contains(trace)).collect();
-        let all: Vec<&String> = known.traces.iter().chain(&new).collect();
-        let mut rest = Mark {
-            sessions: sessions.into_iter().filter(|session| !known.sessions.contains(session)).collect(),
-            hours: self.hours(&all).await?.difference(&known.hours).copied().collect(),
-            ..Mark::default()
-        };
-        if let Subject::Document { document, .. } = self.subject {
-            let mark = document_mark(self.project, document);
-            rest.fingerprints.extend((!known.fingerprints.contains(&mark)).then_some(mark));
-        }
-        let mut generation = known.generation;
-        for some in new.chunks(MARKED_AT_ONCE) {
-            let fingerprints = some.iter().map(|trace| trace_mark(self.project, trace)).collect();
-            generation = self.mark(&Mark { fingerprints, traces: some.to_vec(), ..Mark::default() }).await?;
-        }
-        if rest != Mark::default() {
-            generation = self.mark(&rest).await?;
-        }
-        Ok(generation)
+        let all: Vec<&String> = known.traces.iter().collect();
+        let mut rest = Mark { hours: self.hours(&all).await?.difference(&known.hours).copied().collect(), ..Mark::default() };
+        let marks = self.documents.iter().map(|document| document_mark(self.project, document));
+        rest.fingerprints.extend(marks.filter(|mark| !known.fingerprints.contains(mark)));
+        if rest == Mark::default() { Ok(known.generation) } else { self.mark(&rest).await }
     }
 
     fn ours(&self) -> Filter {
         Filter::eq("project", self.project.to_string())
     }
 
-    /// The traces in which they are named, and the sessions of a user.
-    async fn find(&self) -> Result<(HashSet<String>, HashSet<String>), TraceFault> {
-        let table = self.keeping.parts.spans.table().as_ref();
-        let said = match self.subject {
+    /// Looks for the traces in which they are named, and for the sessions of a user, by when rows began. What was found is written
+    /// down together with how far that was: whoever goes on for a dead process goes on from there.
+    async fn look(&self, looked: Option<Looked>) -> Result<(), KeepingFault> {
+        let parts = &self.keeping.parts;
+        let (table, said) = (parts.spans.table().as_ref(), self.said());
+        let mut known = store::marks(&parts.catalog, self.id).await?;
+        // To a trace an index leads.
+        if matches!(self.subject, Subject::Trace(_)) {
+            let batches = table.scan(Scan::of(self.ours().and(said)).columns(&FOUND_BY)).await.map_err(TraceFault::from)?;
+            let (traces, _) = named(&batches)?;
+            return self.found(&mut known, (traces, HashSet::new()), None).await;
+        }
+        let lasts = self.silent.is_empty();
+        let before = looked.filter(|looked| looked.lasts && lasts);
+        let later = before.map_or(Filter::All, |looked| Filter::Gt("start".into(), looked.until.into()));
+        let mut along = Along::of(table, self.ours().and(later), READ_AT_ONCE).await?;
+        let Some((first, to)) = along.left() else { return Ok(()) };
+        let from = before.map_or(first, |looked| looked.from);
+        let mut looked = Looked { from, until: first.saturating_sub(1), to, lasts };
+        while let Some((until, batches)) = along.next(&said, &FOUND_BY).await? {
+            looked.until = until;
+            let found = self.theirs(table, &said, &batches).await?;
+            self.found(&mut known, found, Some(looked)).await?;
+        }
+        Ok(())
+    }
+
+    /// Rows that name them.
+    fn said(&self) -> Filter {
+        match self.subject {
             // The column has one name of several, and more than the attributes where these were not kept.
             Subject::User(user) => Filter::Or(vec![Filter::eq("user", user.as_str()), says(user_names(), user)]),
             Subject::Session(session) => {
                 Filter::Or(vec![Filter::eq("session", session.as_str()), says(session_names(), session)])
             }
             Subject::Trace(trace) => Filter::eq("trace", trace.as_str()),
-            Subject::Document { document, .. } => {
-                let traces = forget::traces_with(table, self.project, std::slice::from_ref(document), None).await?;
-                return Ok((traces, HashSet::new()));
-            }
-        };
-        // A span that shows what somebody said need not name them: their traces go whole.
-        let (mut traces, mut sessions) = (HashSet::new(), HashSet::new());
-        for batch in self.read(table, &said).await? {
-            let rows = Rows(&batch);
-            for row in 0..batch.num_rows() {
-                traces.extend(rows.text("trace", row)?.map(str::to_owned));
-                sessions.extend(rows.text("session", row)?.map(str::to_owned));
-            }
+            Subject::Document { .. } => forget::names_any(&self.documents),
         }
+    }
+
+    /// The traces that these rows are of, and of a user the sessions. A span that shows what somebody said need not name them:
+    /// their traces go whole.
+    async fn theirs(&self, table: &dyn Table, said: &Filter, batches: &[RecordBatch]) -> Result<Theirs, TraceFault> {
+        let (traces, mut sessions) = named(batches)?;
         if !matches!(self.subject, Subject::User(_)) {
-            sessions.clear();
-            return Ok((traces, sessions));
+            return Ok((traces, HashSet::new()));
         }
         // Sessions have several names too.
         let all: Vec<&str> = traces.iter().map(String::as_str).collect();
@@ -248,25 +278,33 @@ impl<'e> Erasing<'e> {
         Ok((traces, sessions))
     }
 
-    /// Rows of the project of which this is so, by when they began, a stretch of time after the other.
-    async fn read(&self, table: &dyn Table, said: &Filter) -> Result<Vec<RecordBatch>, TraceFault> {
-        const COLUMNS: [&str; 2] = ["trace", "session"];
-        let ours = self.ours();
-        let allowance = Allowance { within: LAID_OUT_WITHIN, ..Allowance::default() };
-        // To a trace an index leads.
-        if matches!(self.subject, Subject::Trace(_)) {
-            return Ok(table.scan(Scan::of(ours.and(said.clone())).columns(&COLUMNS)).await?);
+    /// Writes down what nobody had found before, and how far it was looked, in one transaction.
+    async fn found(&self, known: &mut Marks, found: Theirs, looked: Option<Looked>) -> Result<(), KeepingFault> {
+        let (traces, sessions) = found;
+        let traces: Vec<String> = traces.into_iter().filter(|trace| known.traces.insert(trace.clone())).collect();
+        let sessions: Vec<String> = sessions.into_iter().filter(|session| known.sessions.insert(session.clone())).collect();
+        let of_some = |some: &[String]| {
+            let fingerprints = some.iter().map(|trace| trace_mark(self.project, trace)).collect();
+            Mark { fingerprints, traces: some.to_vec(), ..Mark::default() }
+        };
+        let mut marks: Vec<Mark> = traces.chunks(MARKED_AT_ONCE).map(of_some).collect();
+        if !sessions.is_empty() {
+            marks.push(Mark { sessions, ..Mark::default() });
         }
-        let mut left = stretches(table, &ours, ("start", READ_AT_ONCE), allowance).await?;
-        let mut found = Vec::new();
-        while let Some(stretch) = left.pop() {
-            let these = within(&ours, "start", stretch).and(said.clone());
-            match table.scan(Scan::of(these).columns(&COLUMNS)).await {
-                Ok(batches) => found.extend(batches),
-                Err(fault) => left.extend(halves(stretch).filter(|_| took_too_long(&fault)).ok_or(fault)?),
-            }
-        }
-        Ok(found)
+        let (id, marks) = (self.id, &marks);
+        self.keeping
+            .parts
+            .catalog
+            .transact(|mut tx| async move {
+                for mark in marks {
+                    store::add_mark(&mut tx, id, mark).await?;
+                }
+                if let Some(looked) = looked {
+                    store::looked(&mut tx, id, looked).await?;
+                }
+                Ok::<_, KeepingFault>((tx, ()))
+            })
+            .await
     }
 
     /// The words of theirs that name topics, with those that were found before this was broken off. They are written down before
@@ -309,9 +347,9 @@ impl<'e> Erasing<'e> {
 
     async fn delete(&self, marks: &Marks, traces: &[String]) -> Result<Erased, TraceFault> {
         let (room, project) = (&self.keeping.parts.spans, self.project);
-        if let Subject::Document { document, .. } = self.subject {
+        if matches!(self.subject, Subject::Document { .. }) {
             // What happened stays; what was written and read goes.
-            let spans = room.forget_documents(project, std::slice::from_ref(document), None).await?.spans;
+            let spans = room.forget_in(project, &self.documents, traces).await?;
             return Ok(Erased { spans, ..Erased::default() });
         }
         // While the spans are there, what is broken off here is found again.
@@ -360,16 +398,17 @@ impl<'e> Erasing<'e> {
     }
 }
 
-/// Both halves of a time, whose ends are in it, unless it is short.
-fn halves((from, to): (i64, i64)) -> Option<[(i64, i64); 2]> {
-    let width = to.saturating_sub(from);
-    let middle = from.saturating_add(width / 2);
-    (width > STRETCH_MIN).then_some([(from, middle), (middle.saturating_add(1), to)])
-}
-
-/// Whether fewer rows might be answered. A lake says that it is away where it gave no answer in time.
-const fn took_too_long(fault: &LakeFault) -> bool {
-    fault.is_too_much() || matches!(fault, LakeFault::Unavailable { .. })
+/// The traces and sessions that rows say.
+fn named(batches: &[RecordBatch]) -> Result<Theirs, TraceFault> {
+    let (mut traces, mut sessions) = (HashSet::new(), HashSet::new());
+    for batch in batches {
+        let rows = Rows(batch);
+        for row in 0..batch.num_rows() {
+            traces.extend(rows.text("trace", row)?.map(str::to_owned));
+            sessions.extend(rows.text("session", row)?.map(str::to_owned));
+        }
+    }
+    Ok((traces, sessions))
 }
 
 /// Rows whose attributes say so under one of these names: as a text, as one within quotes, or as what else is read so.
@@ -404,21 +443,5 @@ async fn is_clean(table: &dyn Table, before: &LakeVersion) -> Result<bool, Trace
         Ok(_) => Ok(stats.version == *before && stats.versions == 1),
         Err(LakeFault::NoVersion { .. }) => Ok(true),
         Err(fault) => Err(fault.into()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_is_halved_without_a_gap_until_it_is_short() {
-        let mut stretch = (-7, 6 * 3_600_000_000);
-        while let Some([one, other]) = halves(stretch) {
-            assert_eq!((one.0, other.1, one.1 + 1), (stretch.0, stretch.1, other.0));
-            assert!(one.0 < one.1 && other.0 < other.1, "{one:?} and {other:?}");
-            stretch = other;
-        }
-        assert!(stretch.1 - stretch.0 <= STRETCH_MIN, "{stretch:?}");
     }
 }

@@ -23,8 +23,8 @@ use crate::{drift::Drift, points::MetricPoints, service::Observability};
 pub use derived::{Derived, Names};
 pub use fault::KeepingFault;
 pub use model::{
-    EraseJob, Erased, Erasure, ErasureId, ErasureState, Holder, Holding, Removal, Retention, ServerId, Subject, Telemetry,
-    TelemetryFault,
+    EraseJob, Erased, Erasure, ErasureId, ErasureState, ErasureStep, Holder, Holding, Looked, Removal, Retention, ServerId,
+    Subject, Telemetry, TelemetryFault,
 };
 pub use server::{Entering, SpanServer};
 pub(crate) use whose::{Found, Search, Searched, Whose};
@@ -179,7 +179,8 @@ impl Keeping {
                 store::forget_found(&mut tx, id).await?;
                 store::done(&mut tx, id, now).await?;
                 let servers: Vec<String> = without.iter().map(|server| server.server.to_string()).collect();
-                let mut detail = json!({ "spans": erased.spans, "points": erased.points, "bytes": erased.bytes });
+                let Erased { spans, points, bytes, values } = erased;
+                let mut detail = json!({ "spans": spans, "points": points, "bytes": bytes, "values": values });
                 if !servers.is_empty() {
                     detail["without"] = servers.into();
                 }

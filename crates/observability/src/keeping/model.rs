@@ -215,6 +215,8 @@ pub struct Erased {
     pub points: u64,
     /// What the files that went took.
     pub bytes: u64,
+    /// Large values.
+    pub values: u64,
 }
 
 /// A server whose own disk may hold something of what is erased.
@@ -227,6 +229,69 @@ pub struct Holder {
     pub seen: Timestamp,
     /// It was heard of within a minute.
     pub alive: bool,
+}
+
+/// What an erasure is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErasureStep {
+    /// Servers let go of what they hold of it, and bring the rest.
+    Asking,
+    /// Rows are read for whose they are.
+    Looking,
+    /// Rows go, or what was written and read in them.
+    Deleting,
+    /// Files are rewritten that hold what rows no longer do.
+    Rewriting,
+    /// Large values go that no row names any longer.
+    Sweeping,
+}
+
+impl ErasureStep {
+    const ALL: [Self; 5] = [Self::Asking, Self::Looking, Self::Deleting, Self::Rewriting, Self::Sweeping];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Asking => "asking",
+            Self::Looking => "looking",
+            Self::Deleting => "deleting",
+            Self::Rewriting => "rewriting",
+            Self::Sweeping => "sweeping",
+        }
+    }
+}
+
+impl FromStr for ErasureStep {
+    type Err = String;
+
+    fn from_str(given: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|step| step.as_str() == given);
+        found.ok_or_else(|| format!("`{}` is no step of an erasure", text::elide(given, 40)))
+    }
+}
+
+/// How far rows were read for whose they are, by when they began, in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Looked {
+    pub(super) from: i64,
+    /// Those that began later are still to be read.
+    pub(super) until: i64,
+    pub(super) to: i64,
+    /// Every server had brought what it had when it began: whoever goes on for a dead process goes on from here. Otherwise rows
+    /// may have come since to where it had looked.
+    pub(super) lasts: bool,
+}
+
+impl Looked {
+    /// 0 to 1.
+    #[must_use]
+    pub fn share(&self) -> f64 {
+        if self.until >= self.to {
+            return 1.0;
+        }
+        let since = |moment: i64| moment as f64 - self.from as f64;
+        (since(self.until) / since(self.to)).clamp(0.0, 1.0)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -246,6 +311,10 @@ pub struct Erasure {
     pub trouble: Option<String>,
     /// When the lake held none of it for the first time.
     pub cleaned: Option<Timestamp>,
+    /// What it is at, or was when it was broken off; none before it begins and when it is done.
+    pub step: Option<ErasureStep>,
+    /// While it looks, and until the lake holds none of it.
+    pub looked: Option<Looked>,
     /// While it is under way: servers that have not said yet that their own disk holds none of it.
     pub waits_for: Vec<Holder>,
     /// When it is done: servers that nobody had heard of for so long that it was done without them. They carry it out when
@@ -293,6 +362,16 @@ mod tests {
             assert!(matches!(Subject::read(kind, text), Err(KeepingFault::Invalid { .. })), "{kind} {text}");
         }
         assert!(Subject::read("user", &"u".repeat(SUBJECT_MAX + 1)).is_err());
+    }
+
+    #[test]
+    fn what_was_looked_through_is_a_share_of_the_whole() {
+        for (from, until, to, share) in
+            [(0, -1, 10, 0.0), (0, 5, 10, 0.5), (0, 10, 10, 1.0), (7, 6, 7, 0.0), (7, 7, 7, 1.0), (i64::MIN, 0, i64::MAX, 0.5)]
+        {
+            let looked = Looked { from, until, to, lasts: true };
+            assert!((looked.share() - share).abs() < 0.01, "{looked:?}: {}", looked.share());
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub(super) use self::servers::{
     Answer, Mark, Marks, acknowledge, add_mark, done_since, enter, forget_found, give_up, given_up_on, is_known, leave,
     made_good, marks, missing, missing_in, owed_by, prune, say_seen, waited_for, without,
 };
-use super::model::{Erased, Erasure, ErasureId, ErasureState, Removal, Retention, Subject, Telemetry};
+use super::model::{Erased, Erasure, ErasureId, ErasureState, ErasureStep, Looked, Removal, Retention, Subject, Telemetry};
 
 const RULES: &str = "SELECT project, kind, keep_seconds, max_bytes FROM retention ORDER BY project, kind";
 const PUT_RULE: &str = "INSERT INTO retention (project, kind, keep_seconds, max_bytes, changed, changed_by) \
@@ -30,8 +30,8 @@ const RUNS: &str = "SELECT kind, ran, removed_rows, removed_bytes, all_rows, all
 macro_rules! erasure {
     ($rest:literal) => {
         concat!(
-            "SELECT id, project, kind, subject, fingerprint, state, asked, asked_by, ended, spans, points, freed, trouble, \
-             cleaned FROM erasure WHERE ",
+            "SELECT id, project, kind, subject, fingerprint, state, asked, asked_by, ended, spans, points, freed, freed_values, \
+             trouble, cleaned, step, looked FROM erasure WHERE ",
             $rest
         )
     };
@@ -44,17 +44,22 @@ const ONE: &str = erasure!("project = $1 AND id = $2");
 const ANY: &str = erasure!("id = $1");
 const LIST: &str = erasure!("project = $1 AND (CAST($2 AS TEXT) IS NULL OR id < $2) ORDER BY id DESC LIMIT $3");
 const BEGIN: &str = "UPDATE erasure SET state = 'running' WHERE id = $1 AND state IN ('waiting', 'running') RETURNING id";
-const ADD: &str = "UPDATE erasure SET spans = spans + $2, points = points + $3, freed = freed + $4 WHERE id = $1 RETURNING id";
+const ADD: &str = "UPDATE erasure SET spans = spans + $2, points = points + $3, freed = freed + $4, \
+    freed_values = freed_values + $5 WHERE id = $1 RETURNING id";
+const STEP: &str = "UPDATE erasure SET step = $2 WHERE id = $1";
+const LOOKED: &str = "UPDATE erasure SET looked = $2 WHERE id = $1";
 const TROUBLE: &str = "UPDATE erasure SET trouble = $2, state = $3 WHERE id = $1 AND state <> 'done' RETURNING id";
-const CLEANED: &str = "UPDATE erasure SET cleaned = $2 WHERE id = $1 AND cleaned IS NULL";
+/// Whoever begins again after this looks at everything anew.
+const CLEANED: &str = "UPDATE erasure SET cleaned = COALESCE(cleaned, $2), looked = NULL WHERE id = $1";
 const CLEANED_SINCE: &str = "SELECT id FROM erasure WHERE cleaned >= $1 LIMIT 1";
-const DONE: &str = "UPDATE erasure SET state = 'done', ended = $2, subject = NULL, trouble = NULL WHERE id = $1";
+const DONE: &str = "UPDATE erasure SET state = 'done', ended = $2, subject = NULL, trouble = NULL, step = NULL, looked = NULL \
+    WHERE id = $1";
 
 /// Every statement, for the test that compiles them on both engines.
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&[&str]] = &[
     &[RULES, PUT_RULE, REMOVE_RULE, PROJECTS, TAKE_TURN, REMOVED, RUNS],
-    &[INSERT, OPEN, ONE, ANY, LIST, BEGIN, ADD, TROUBLE, CLEANED, CLEANED_SINCE, DONE],
+    &[INSERT, OPEN, ONE, ANY, LIST, BEGIN, ADD, STEP, LOOKED, TROUBLE, CLEANED, CLEANED_SINCE, DONE],
     servers::STATEMENTS,
 ];
 
@@ -156,7 +161,18 @@ pub(super) async fn begin(catalog: &Catalog, id: ErasureId) -> Result<bool, Cata
 }
 
 pub(super) async fn add(catalog: &Catalog, id: ErasureId, erased: Erased) -> Result<(), CatalogFault> {
-    catalog.write(ADD, params![id, erased.spans, erased.points, erased.bytes]).await.map(drop)
+    let Erased { spans, points, bytes, values } = erased;
+    catalog.write(ADD, params![id, spans, points, bytes, values]).await.map(drop)
+}
+
+/// What it is at.
+pub(super) async fn step(catalog: &Catalog, id: ErasureId, step: ErasureStep) -> Result<(), CatalogFault> {
+    catalog.write(STEP, params![id, step.as_str()]).await.map(drop)
+}
+
+/// How far it has looked.
+pub(super) async fn looked(tx: &mut Tx, id: ErasureId, looked: Looked) -> Result<(), CatalogFault> {
+    tx.execute(LOOKED, params![id, serde_json::to_string(&looked).unwrap_or_default()]).await.map(drop)
 }
 
 pub(super) async fn trouble(catalog: &Catalog, id: ErasureId, why: &str, state: ErasureState) -> Result<(), CatalogFault> {
@@ -188,9 +204,16 @@ fn read(row: &Row) -> Result<Erasure, CatalogFault> {
         asked: row.time("asked")?,
         asked_by: row.text("asked_by")?.to_owned(),
         ended: row.opt_time("ended")?,
-        erased: Erased { spans: row.number("spans")?, points: row.number("points")?, bytes: row.number("freed")? },
+        erased: Erased {
+            spans: row.number("spans")?,
+            points: row.number("points")?,
+            bytes: row.number("freed")?,
+            values: row.number("freed_values")?,
+        },
         trouble: row.opt_text("trouble")?.map(str::to_owned),
         cleaned: row.opt_time("cleaned")?,
+        step: row.opt_text("step")?.and_then(|step| step.parse().ok()),
+        looked: row.opt_json("looked")?,
         waits_for: Vec::new(),
         without: Vec::new(),
     })

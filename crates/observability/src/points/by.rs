@@ -3,14 +3,20 @@
 use std::borrow::Cow;
 
 use mainspring_kernel::text::elide;
+use mainspring_lake::Filter;
 use serde_json::{Map, Value};
 
 use super::OWN;
-use crate::{conventions::is_content, fault::TraceFault, table::Rows};
+use crate::{conventions::is_content, fault::TraceFault, query::By, table::Rows};
 
 /// Longer names have no attributes.
 const KEY_BYTES: usize = 200;
 const ATTRIBUTES: &str = "attributes";
+
+/// Whether points can be told apart by this: it is the name of an attribute, and not of one that holds what people wrote.
+pub fn check_point_attribute(name: &str) -> Result<(), TraceFault> {
+    PointBy::read(name).map(drop)
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum PointBy {
@@ -29,10 +35,23 @@ impl PointBy {
         if name.is_empty() || name.len() > KEY_BYTES {
             return Err(wrong("is no name of an attribute"));
         }
+        // As filters of spans write it; nothing is called so, and it would find nothing.
+        if name.starts_with("attributes[") {
+            return Err(wrong("is of spans: of a metric write the name of the attribute alone"));
+        }
         if is_content(name) {
             return Err(wrong("holds what people wrote, which no groups are made of"));
         }
         Ok(Self::Attribute(name.to_owned()))
+    }
+
+    /// Points of which it is one of these, as groups call them.
+    pub(super) fn one_of(&self, values: &[String]) -> Filter {
+        let by = match *self {
+            Self::Column(column) => By::Column(column),
+            Self::Attribute(ref name) => By::Attribute(name.clone()),
+        };
+        by.one_of(values)
     }
 
     /// The column that is read for it.

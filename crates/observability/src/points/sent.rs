@@ -1,19 +1,31 @@
 //! Series as they were sent, one by one, for whoever puts them together otherwise.
 
-use std::collections::HashMap;
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
+};
 
 use mainspring_kernel::{Actor, Timestamp};
+use mainspring_lake::{Aggregate, Filter, MeasureOf, Order};
 use serde_json::{Map, Value};
 
 use super::{
     MetricForm, MetricPoints, PointFilter,
-    series::{READ, of_form, place},
+    forms::{SEEN, each, of_form},
+    series::{READ, place},
     steps::{Increases, Said},
 };
 use crate::{fault::TraceFault, query::float};
 
-/// Bytes of attributes in memory, as they are kept.
+/// Bytes of attributes that one answer reads, as they are kept.
 const ATTRIBUTES_MAX: usize = 32 << 20;
+/// Sets of attributes of one answer.
+const SETS_MAX: usize = 10_000;
+/// Forms that are asked for at once, and how often, where there are more.
+const FORMS_AT_ONCE: usize = 5_000;
+const ASKED_MAX: usize = 20;
+/// Names among which it is looked for others then.
+const NAMES_MAX: usize = 20_000;
 
 /// Which number of its points is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,19 +64,67 @@ pub(crate) struct SentPoint {
 }
 
 impl MetricPoints {
-    /// What was sent between two moments, both included: each name in each form, those first that were sent last.
+    /// What was sent between two moments under names that are wanted: each in each of its forms, those first that were sent last; and
+    /// whether some are left out.
     pub(crate) async fn forms_sent(
         &self,
         actor: &Actor,
-        (from, to): (i64, i64),
-    ) -> Result<Vec<(String, MetricForm)>, TraceFault> {
-        let to = Some(Timestamp::from_micros(to.saturating_add(1)));
-        let among = PointFilter { from: Some(Timestamp::from_micros(from)), to, ..PointFilter::default() }.condition(actor);
-        let by_name = self.forms_of_each(&among).await?;
-        let of_name = |(name, forms): (String, Vec<(MetricForm, i64)>)| forms.into_iter().map(move |form| (name.clone(), form));
-        let mut all: Vec<(String, (MetricForm, i64))> = by_name.into_iter().flat_map(of_name).collect();
-        all.sort_by(|(name, (_, last)), (other, (_, seen))| seen.cmp(last).then_with(|| name.cmp(other)));
-        Ok(all.into_iter().map(|(name, (form, _))| (name, form)).collect())
+        is_wanted: impl Fn(&str) -> bool + Send,
+        between: (i64, i64),
+    ) -> Result<(Vec<(String, MetricForm)>, bool), TraceFault> {
+        let among = sent_between(actor, between);
+        let (mut all, more) = self.forms(among.clone(), FORMS_AT_ONCE).await?;
+        let mut cut = false;
+        if more {
+            // A name that has thousands hides others: after each answer it is asked for those that it does not tell of.
+            let (names, further) = self.names(among.clone(), (SEEN, Order::Descending), NAMES_MAX).await?;
+            let mut left: HashSet<String> = names.into_iter().map(|(name, _)| name).filter(|name| is_wanted(name)).collect();
+            (all, cut) = (Vec::new(), further);
+            for _ in 0..ASKED_MAX {
+                if left.is_empty() {
+                    break;
+                }
+                let these = Filter::any_of("name", left.iter().map(String::as_str));
+                let (forms, more) = self.forms(among.clone().and(these), FORMS_AT_ONCE).await?;
+                for (name, ..) in &forms {
+                    left.remove(name);
+                }
+                all.extend(forms);
+                cut |= more;
+                if !more {
+                    break;
+                }
+            }
+            all.sort_by_key(|(.., last)| Reverse(*last));
+        }
+        all.retain(|(name, ..)| is_wanted(name));
+        Ok((all.into_iter().map(|(name, form, _)| (name, form)).collect(), cut))
+    }
+
+    /// Hands over what stands at points between two moments, both included, of one metric or of all: each set of attributes once,
+    /// those first that were sent last. Answers whether there are more.
+    pub(crate) async fn attributes_sent(
+        &self,
+        actor: &Actor,
+        of: Option<(&str, &MetricForm)>,
+        between: (i64, i64),
+        mut take: impl FnMut(&Map<String, Value>) + Send,
+    ) -> Result<bool, TraceFault> {
+        let of = of.map_or(Filter::All, |(name, form)| Filter::eq("name", name).and(of_form(form)));
+        let asked = Aggregate::of(sent_between(actor, between).and(of)).by("attributes");
+        let asked = asked.measure(SEEN, MeasureOf::Max("time".into())).order(SEEN, Order::Descending).limit(SETS_MAX);
+        let grouped = self.table().await?.aggregate(asked).await?;
+        let (mut read, mut more) = (0, grouped.more);
+        each(&grouped, |rows, row| {
+            let kept = rows.text("attributes", row)?.unwrap_or("{}");
+            read += kept.len();
+            more |= read > ATTRIBUTES_MAX;
+            if read <= ATTRIBUTES_MAX {
+                take(&serde_json::from_str(kept).unwrap_or_default());
+            }
+            Ok(())
+        })?;
+        Ok(more)
     }
 
     /// Every series of a metric, with its points between two moments, both included. A series that began at the third or later
@@ -104,4 +164,10 @@ impl MetricPoints {
         .await?;
         Ok(all)
     }
+}
+
+/// Points of the actor's project between two moments, both included.
+fn sent_between(actor: &Actor, (from, to): (i64, i64)) -> Filter {
+    let to = Some(Timestamp::from_micros(to.saturating_add(1)));
+    PointFilter { from: Some(Timestamp::from_micros(from)), to, ..PointFilter::default() }.condition(actor)
 }

@@ -2,17 +2,17 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use mainspring_kernel::{Actor, Timestamp};
+use mainspring_kernel::{Actor, Timestamp, text::elide};
 use mainspring_lake::{Filter, Order, Scalar, Scan};
 use serde_json::{Map, Value};
 
 use super::{
-    MetricForm, MetricPoints, PointFilter, PointKind, Temporality,
+    Counting, MetricFigures, MetricForm, MetricPoints, MetricValue, PointFilter, PointKind, Temporality,
     by::PointBy,
-    list::different,
+    forms::{APART_MAX, of_form, others},
     reading::POINTS_MAX,
     spread::{Buckets, Histogram},
-    steps::{Folding, Place, Said, Shape, Steps, Told},
+    steps::{Folding, LOOK_BACK, Place, Said, Shape, Steps, Told},
 };
 use crate::{conventions::is_content, fault::TraceFault, query::float, query::width_for, table::Rows};
 
@@ -36,7 +36,7 @@ const BEFORE_MAX: i64 = 3_600_000_000;
 pub(super) const READ: [&str; 5] = ["point", "series", "time", "since", "temporality"];
 
 /// Which metric is asked about, and how.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct MetricQuestion {
     pub name: String,
     pub from: Timestamp,
@@ -47,17 +47,29 @@ pub struct MetricQuestion {
     pub by: Option<String>,
     pub service: Option<String>,
     pub model: Option<String>,
-    /// What of what is sent under this name; none: what was sent last.
+    /// What of what is sent under this name, as the next three; none: what was sent last.
     pub kind: Option<PointKind>,
+    /// An empty one is a unit, too.
     pub unit: Option<String>,
+    /// Of sums: whether they never fall.
+    pub monotonic: Option<bool>,
+    /// Points that count so, and no others.
+    pub temporality: Option<Counting>,
+    /// Only points that have one of these values under each of these names.
+    pub attributes: Vec<(String, Vec<String>)>,
+    /// What each step is to say; none: what is usual for the form.
+    pub values: Vec<MetricValue>,
+    /// Groups at most; none: as many as one answer tells.
+    pub groups: Option<usize>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct MetricSeries {
     /// None: no point came in this time.
     pub form: Option<MetricForm>,
-    /// What else is sent under this name.
+    /// What else is sent under this name, those first that were sent last, and how many more there are, about.
     pub others: Vec<MetricForm>,
+    pub more_forms: u64,
     pub from: Timestamp,
     pub to: Timestamp,
     pub step: Duration,
@@ -92,20 +104,28 @@ impl MetricPoints {
     /// What the metric came to, step by step. A counter's increase is what lies between two of its points, and counts where the
     /// later one is; of the first that is known only what it counted in this time.
     pub async fn series(&self, actor: &Actor, question: &MetricQuestion) -> Result<MetricSeries, TraceFault> {
-        let MetricQuestion { name, from, to, step, by, service, model, kind, unit } = question;
+        let MetricQuestion { name, from, to, step, by, values, groups: most, .. } = question;
         let steps = steps(*from, *to, *step)?;
         let by = by.as_deref().map(PointBy::read).transpose()?;
-        let named =
-            PointFilter { name: Some(name.clone()), service: service.clone(), model: model.clone(), ..PointFilter::default() };
-        let named = named.condition(actor);
-        let within = Filter::Gt("time".into(), steps.from.into()).and(Filter::LtEq("time".into(), steps.to.into()));
-        let mut forms = self.forms(named.clone().and(within.clone())).await?;
-        let meant =
-            |form: &MetricForm| kind.is_none_or(|kind| form.kind == kind) && unit.as_ref().is_none_or(|unit| form.unit == *unit);
-        let meant = forms.iter().position(meant).map(|at| forms.remove(at));
+        let named = question.named(actor)?;
+        let within = within(&steps);
+        let in_time = named.clone().and(within.clone());
+        let (forms, cut) = self.forms(in_time.clone(), APART_MAX).await?;
+        let mut forms: Vec<MetricForm> = forms.into_iter().map(|(_, form, _)| form).collect();
+        let mut meant = forms.iter().position(|form| question.means(form)).map(|at| forms.remove(at));
+        let mut counted = None;
+        if cut {
+            counted = self.counted_forms(&in_time).await?.remove(name);
+            if meant.is_none() {
+                // It may have been sent before those.
+                let (found, _) = self.forms(in_time.and(question.meant()), 1).await?;
+                meant = found.into_iter().next().map(|(_, form, _)| form);
+            }
+        }
         let mut answer = MetricSeries {
             form: None,
             others: Vec::new(),
+            more_forms: 0,
             from: *from,
             to: *to,
             step: Duration::from_micros(steps.width.unsigned_abs()),
@@ -116,19 +136,58 @@ impl MetricPoints {
             points: 0,
         };
         let Some(form) = meant else {
-            return Ok(MetricSeries { others: forms, ..answer });
+            let mut forms = forms.into_iter();
+            if let Some(newest) = forms.next() {
+                let (others, more_forms) = others(&newest, forms, counted.as_ref());
+                answer.others = std::iter::once(newest).chain(others).collect();
+                answer.more_forms = more_forms;
+            }
+            return Ok(answer);
         };
-        answer.others = different(&form, forms);
-        let among = named.and(of_form(&form));
+        for value in values {
+            check_value(name, &form, *value)?;
+        }
+        (answer.others, answer.more_forms) = others(&form, forms, counted.as_ref());
+        let among = question.of(named, &form);
         answer.attributes = self.attributes(among.clone().and(within)).await?;
         let mut folding = Folding::new(shape(&form), steps);
         answer.points = self.fold(among, (&form, by.as_ref()), steps, &mut folding).await?;
-        let Told { measures, groups, more } = folding.told(GROUPS_MAX);
+        let Told { measures, groups, more } = folding.told(values, most.unwrap_or(GROUPS_MAX));
         let group = |group: super::steps::Group| MetricGroup {
             value: group.value,
             steps: group.steps.into_iter().map(|(step, values)| MetricStep { start: begins(&steps, step), values }).collect(),
         };
         Ok(MetricSeries { form: Some(form), measures, groups: groups.into_iter().map(group).collect(), more, ..answer })
+    }
+
+    /// One value of each step and group, those with the most points, for whoever holds it against a limit: he does not choose
+    /// among what is sent under the name, so that has to be of one form, and points that have no such attribute are nobody's.
+    /// Nothing where no point came.
+    pub async fn figures(
+        &self,
+        actor: &Actor,
+        question: &MetricQuestion,
+        value: MetricValue,
+    ) -> Result<Vec<MetricFigures>, TraceFault> {
+        let MetricQuestion { name, from, to, step, by, groups, .. } = question;
+        let width = step.unwrap_or_else(|| to.since(*from));
+        let width = i64::try_from(width.as_micros()).unwrap_or(i64::MAX).max(1);
+        let steps = Steps { from: from.as_micros(), to: to.as_micros(), width };
+        let by = by.as_deref().map(PointBy::read).transpose()?;
+        let named = question.named(actor)?;
+        let meant = named.clone().and(within(&steps)).and(question.meant());
+        let (forms, _) = self.forms(meant, APART_MAX).await?;
+        let mut forms = forms.into_iter().map(|(_, form, _)| form);
+        let Some(form) = forms.next() else { return Ok(Vec::new()) };
+        if !forms.all(|other| form.is_like(&other)) {
+            let told = "is sent in several kinds or units: say `kind`, `unit`, `monotonic` or `temporality`, or by `attributes` \
+                which points are meant";
+            return Err(TraceFault::Question { reason: format!("`{}` {told}", elide(name, 60)) });
+        }
+        check_value(name, &form, value)?;
+        let mut folding = Folding::new(shape(&form), steps);
+        self.fold(question.of(named, &form), (&form, by.as_ref()), steps, &mut folding).await?;
+        Ok(folding.figures(value, by.is_some(), groups.unwrap_or(GROUPS_MAX)))
     }
 
     async fn fold(
@@ -146,8 +205,13 @@ impl MetricPoints {
             }
         });
         columns.extend(by.map(PointBy::column));
-        // Counters are counted on from what they said before; a gauge of before says nothing.
-        let before = if form.kind == PointKind::Gauge { 0 } else { steps.width.clamp(STEP_LEAST, BEFORE_MAX) };
+        let before = match shape(form) {
+            // What it was before says nothing of what it is.
+            Shape::Level => 0,
+            Shape::Together => LOOK_BACK,
+            // They are counted on from what they said before.
+            Shape::Counter | Shape::Histogram | Shape::Summary => steps.width.clamp(STEP_LEAST, BEFORE_MAX),
+        };
         let between = (steps.from.saturating_sub(before), steps.to);
         self.each(among, between, POINTS_MAX, &columns, |rows, row| {
             let Some(said) = said(rows, row, form.kind)? else { return Ok(()) };
@@ -174,6 +238,57 @@ impl MetricPoints {
         }
         Ok(names.into_iter().take(ATTRIBUTES_MAX).collect())
     }
+}
+
+impl MetricQuestion {
+    /// Points of that name that have what it asks for.
+    fn named(&self, actor: &Actor) -> Result<Filter, TraceFault> {
+        let Self { name, service, model, attributes, .. } = self;
+        let named =
+            PointFilter { name: Some(name.clone()), service: service.clone(), model: model.clone(), from: None, to: None };
+        let mut among = named.condition(actor);
+        for (attribute, values) in attributes {
+            among = among.and(PointBy::read(attribute)?.one_of(values));
+        }
+        Ok(among)
+    }
+
+    fn means(&self, form: &MetricForm) -> bool {
+        let Self { kind, unit, monotonic, temporality, .. } = self;
+        kind.is_none_or(|kind| form.kind == kind)
+            && unit.as_ref().is_none_or(|unit| form.unit == *unit)
+            && monotonic.is_none_or(|monotonic| form.kind == PointKind::Sum && form.monotonic == monotonic)
+            && temporality.is_none_or(|counting| counting == Counting::of(form.temporality))
+    }
+
+    /// Points of the forms that are meant.
+    fn meant(&self) -> Filter {
+        let mut parts = Vec::new();
+        parts.extend(self.kind.map(|kind| Filter::eq("kind", kind.as_str())));
+        parts.extend(self.unit.as_ref().map(|unit| Filter::eq("unit", unit.as_str())));
+        parts.extend(self.monotonic.map(|monotonic| Filter::Eq("monotonic".into(), Scalar::Bool(monotonic))));
+        parts.extend(self.temporality.map(Counting::condition));
+        Filter::And(parts)
+    }
+
+    /// Of these the points of this form that are meant.
+    fn of(&self, named: Filter, form: &MetricForm) -> Filter {
+        named.and(of_form(form)).and(self.temporality.map_or(Filter::All, Counting::condition))
+    }
+}
+
+fn check_value(name: &str, form: &MetricForm, value: MetricValue) -> Result<(), TraceFault> {
+    let shape = shape(form);
+    if shape.says(value) {
+        return Ok(());
+    }
+    let (what, there_is) = shape.in_words();
+    let reason = format!("`{}` is {what}, of which there is no {value}: take {there_is}", elide(name, 60));
+    Err(TraceFault::Question { reason })
+}
+
+fn within(steps: &Steps) -> Filter {
+    Filter::Gt("time".into(), steps.from.into()).and(Filter::LtEq("time".into(), steps.to.into()))
 }
 
 const fn is_nested(value: &Value) -> bool {
@@ -209,20 +324,6 @@ pub(super) fn shape(form: &MetricForm) -> Shape {
         PointKind::Sum => Shape::Together,
         PointKind::Histogram | PointKind::ExponentialHistogram => Shape::Histogram,
         PointKind::Summary => Shape::Summary,
-    }
-}
-
-/// Points that are of this form.
-pub(super) fn of_form(form: &MetricForm) -> Filter {
-    let same = Filter::eq("kind", form.kind.as_str()).and(Filter::eq("unit", form.unit.as_str()));
-    if form.kind != PointKind::Sum {
-        return same;
-    }
-    let same = same.and(Filter::Eq("monotonic".into(), Scalar::Bool(form.monotonic)));
-    match form.temporality {
-        _ if form.monotonic => same,
-        Some(temporality) => same.and(Filter::eq("temporality", temporality.as_str())),
-        None => same.and(Filter::IsNull("temporality".into())),
     }
 }
 

@@ -168,6 +168,14 @@ impl Histogram {
     }
 }
 
+/// So many numbers, of which no more is known than between what they lie.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MetricRange {
+    pub low: f64,
+    pub high: f64,
+    pub count: f64,
+}
+
 /// Histograms together, however their buckets are cut.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Merged {
@@ -214,8 +222,18 @@ impl Merged {
         self.count
     }
 
+    pub(super) fn sum(&self) -> Option<f64> {
+        (!self.unsummed).then_some(self.sum)
+    }
+
     pub(super) fn mean(&self) -> Option<f64> {
-        (self.count > 0.0 && !self.unsummed).then(|| self.sum / self.count)
+        self.sum().filter(|_| self.count > 0.0).map(|sum| sum / self.count)
+    }
+
+    /// Where its numbers lie; nothing where that is not known of all of them.
+    pub(super) fn ranges(&self) -> Vec<MetricRange> {
+        let range = |((low, high), count): (&(Edge, Edge), &f64)| MetricRange { low: low.0, high: high.0, count: *count };
+        if self.unplaced { Vec::new() } else { self.ranges.iter().map(range).collect() }
     }
 
     /// Below which number these shares of them lie, as if the numbers of a bucket were spread over it evenly.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use mainspring_kernel::Timestamp;
+use mainspring_kernel::{Actor, Timestamp};
 
 use super::{
     Asking, By, MetricsQuestion, SpanMetrics, SqlQuestion, SqlRows, TraceFilter,
@@ -10,9 +10,10 @@ use super::{
     sql::{Sources, sql},
 };
 use crate::{
-    dashboards::{DashboardSpec, PanelSpec},
+    dashboards::{DashboardSpec, PanelMetric, PanelSpec},
     fault::TraceFault,
     filter::SpanFilter,
+    points::{MetricPoints, MetricQuestion, MetricSeries, MetricValue},
     scores::OF_SCORES,
 };
 
@@ -59,6 +60,8 @@ pub enum PanelAnswer {
         more: bool,
     },
     Rows(SqlRows),
+    /// A metric that programs send, in steps of its own.
+    Metric(Box<MetricSeries>),
     Failed(Arc<TraceFault>),
 }
 
@@ -75,7 +78,7 @@ struct Group {
 /// `filters`: those of the panels, ready to be asked.
 pub(crate) async fn dashboard(
     asking: Asking<'_>,
-    sources: Sources<'_>,
+    (sources, points): (Sources<'_>, &MetricPoints),
     (spec, filters): (&DashboardSpec, &[Result<SpanFilter, Arc<TraceFault>>]),
     question: &DashboardQuestion,
 ) -> Result<DashboardAnswer, TraceFault> {
@@ -101,6 +104,10 @@ pub(crate) async fn dashboard(
         group.panels.iter().for_each(|at| panels[*at] = Some(answer.clone()));
     }
     for (panel, answer) in spec.panels.iter().zip(&mut panels) {
+        if let Some(metric) = &panel.metric {
+            let found = Box::pin(of_metric((points, asking.actor), (panel, metric), (from, question.to))).await;
+            *answer = Some(found.map_or_else(|fault| PanelAnswer::Failed(Arc::new(fault)), PanelAnswer::Metric));
+        }
         let Some(text) = &panel.sql else { continue };
         let text = text.replace("$bucket", &width.to_string());
         let asked = SqlQuestion { text, from: Some(from), to: Some(question.to), limit: None };
@@ -110,12 +117,40 @@ pub(crate) async fn dashboard(
     Ok(DashboardAnswer { from, to: question.to, bucket, panels: panels.into_iter().flatten().collect() })
 }
 
-/// Panels that measure, together where one question answers them.
+/// The filter and the groups of the page are of spans, and not of points.
+async fn of_metric(
+    (points, actor): (&MetricPoints, &Actor),
+    (panel, metric): (&PanelSpec, &PanelMetric),
+    (from, to): (Timestamp, Timestamp),
+) -> Result<Box<MetricSeries>, TraceFault> {
+    let PanelMetric { name, kind, unit, monotonic, temporality, attributes } = metric;
+    let values = panel.measures.iter().map(|name| MetricValue::read(name)).collect::<Result<Vec<_>, TraceFault>>()?;
+    let question = MetricQuestion {
+        name: name.clone(),
+        from,
+        to,
+        // Over time it is as long as makes a chart, and holds more than one point of most senders.
+        step: (!panel.chart.is_over_time()).then(|| to.since(from)),
+        by: panel.by.clone(),
+        kind: *kind,
+        unit: unit.clone(),
+        monotonic: *monotonic,
+        temporality: *temporality,
+        attributes: attributes.clone().into_iter().collect(),
+        values,
+        groups: Some(GROUPS),
+        ..MetricQuestion::default()
+    };
+    Ok(Box::new(points.series(actor, &question).await?))
+}
+
+/// Panels that measure spans, together where one question answers them.
 fn groups(spec: &DashboardSpec, by: Option<&str>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
-    for (at, panel) in spec.panels.iter().enumerate().filter(|(_, panel)| panel.sql.is_none()) {
+    let of_spans = |panel: &PanelSpec| panel.sql.is_none() && panel.metric.is_none();
+    for (at, panel) in spec.panels.iter().enumerate().filter(|(_, panel)| of_spans(panel)) {
         let PanelSpec { filter, chart, .. } = panel;
-        let measures = of_spans(panel);
+        let measures = measures_of_spans(panel);
         let by = panel.by.as_deref().or(by).map(str::to_owned);
         let same = |group: &&mut Group| group.filter == *filter && group.by == by && group.over_time == chart.is_over_time();
         match groups.iter_mut().find(same) {
@@ -133,7 +168,7 @@ fn groups(spec: &DashboardSpec, by: Option<&str>) -> Vec<Group> {
 }
 
 /// What is measured of spans. Scores are reckoned in the groups of those that bear them.
-fn of_spans(panel: &PanelSpec) -> Vec<String> {
+fn measures_of_spans(panel: &PanelSpec) -> Vec<String> {
     let measures: Vec<String> = panel.measures.iter().filter(|name| !name.starts_with(OF_SCORES)).cloned().collect();
     if measures.is_empty() { vec!["count".to_owned()] } else { measures }
 }

@@ -44,7 +44,7 @@ pub(crate) use dashboard::{dashboard, width_for};
 pub(crate) use export::EXPORTS_MAX;
 pub(crate) use firsts::Firsts;
 pub(crate) use metrics::{Unit, float, group_column, metrics, unit_of};
-pub(crate) use promql::{prometheus, prometheus_series, prometheus_values};
+pub(crate) use promql::{prometheus, prometheus_labels, prometheus_metrics, prometheus_series, prometheus_values};
 #[cfg(test)]
 pub(crate) use sessions::in_windows;
 pub(crate) use sessions::{session, sessions};
@@ -61,7 +61,7 @@ pub use export::Export;
 pub use firsts::FirstSeen;
 pub use metrics::{Measured, MetricsQuestion, MetricsRow, SpanMetrics, measures};
 pub use numbers::{Listener, NumbersRow, check_number_field};
-pub use promql::{PromAnswer, PromFault, PromFound, PromMetric, PromSeries, PromTimes, prom_labels, prom_metrics};
+pub use promql::{PromAnswer, PromFault, PromFound, PromListed, PromMetric, PromSeries, PromTimes};
 pub use releases::NewRelease;
 pub use series::{SeriesQuestion, SeriesRow, check_group_field};
 pub use sessions::{Gathered, GatheredBy, SessionTraces};

@@ -23,8 +23,8 @@ use crate::{
     table::{Rows, WEIGHT},
 };
 
-/// The time that is asked about at once; where that is more than one question may take, it is halved, down to the shortest. How
-/// long a trace took is told once in each.
+/// The time that is asked about at once; where that is more than one question may take, it is halved, down to the shortest. Of
+/// a trace a number is told once in each.
 const PIECE: Duration = Duration::from_secs(24 * 3600);
 const PIECE_MIN: Duration = Duration::from_secs(60);
 
@@ -105,9 +105,9 @@ impl Observability {
         let numbers = numbers_of(field)?;
         let Some((among, slice)) = chosen(asking, question, with(&numbers)).await? else { return Ok(()) };
         let width = i64::try_from(question.step.as_micros()).unwrap_or(i64::MAX).max(1);
-        // How long a trace took is told by its first entry within the piece, as where traces are counted; what it used by all that
-        // used it.
-        let of_traces = numbers.path.is_empty() && numbers.column == "duration";
+        // How long a trace took, and what its attributes say, is told by its first entry within the piece that says it, as where
+        // traces are counted; what it used by all that used it.
+        let of_traces = !(numbers.path.is_empty() && is_usage(&numbers.column));
         let asked = |(from, to): (Timestamp, Timestamp)| {
             let among = among.clone().and(within(from, to));
             let question = |of: &Filter| {

@@ -27,8 +27,8 @@ pub(super) const GROUPS_MAX: usize = 200_000;
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeriesQuestion {
     pub filter: SpanFilter,
-    /// Only spans by which a trace is entered. Counts and durations are of the first of those that pass of each trace, in each
-    /// slice, and in each of the stretches that the time is asked about in (`once.rs`).
+    /// Only spans by which a trace is entered. Counts and numbers, but for what was used, are of the first of those that pass of each
+    /// trace, in each slice, and in each of the stretches that the time is asked about in (`once.rs`).
     pub entries: bool,
     /// Only spans of which this field has this value.
     pub only: Option<(String, String)>,

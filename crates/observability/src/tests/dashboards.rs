@@ -30,6 +30,18 @@ fn a_panel_says_what_is_wrong_with_it_and_where() {
     assert_eq!(panel(by_attribute), [""; 0]);
     let of_scores = json!({"title": "Helpful", "measures": ["score.helpful.mean", "score.helpful.p95"], "unit": "share"});
     assert_eq!(panel(of_scores), [""; 0]);
+    let metric = |fields: Value| {
+        let mut panel = json!({"title": "x", "metric": {"name": "shop.time"}, "measures": ["p50", "p99.9"]});
+        panel.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        panel
+    };
+    let by_region = json!({"by": "region", "metric": {"name": "shop.time", "kind": "histogram", "unit": "s",
+        "attributes": {"resource.service.name": ["shop", "desk"]}}});
+    let falling = json!({"measures": ["last"], "metric": {"name": "shop.load", "kind": "sum", "unit": "", "monotonic": false,
+        "temporality": "cumulative"}});
+    for good in [json!({}), json!({"chart": "table", "measures": ["rate"]}), by_region, falling] {
+        assert_eq!(panel(metric(good.clone())), [""; 0], "{good}");
+    }
     for (given, wanted) in [
         (
             json!({"title": "x", "measures": ["score.helpful"]}),
@@ -68,6 +80,34 @@ fn a_panel_says_what_is_wrong_with_it_and_where() {
             json!({"title": "x", "sql": "SELECT 1", "by": "model"}),
             "panels[0]: `filter` and `by` stand beside `measures`; SQL says both itself",
         ),
+        (metric(json!({"measures": ["p95", "medain"]})), "panels[0].measures[1]: a metric has no `medain`"),
+        (metric(json!({"measures": []})), "panels[0]: give `measures` of the metric, such as `rate` or `p95`, and no `sql`"),
+        (metric(json!({"sql": "SELECT 1"})), "panels[0]: give `measures` of the metric, such as `rate` or `p95`, and no `sql`"),
+        (
+            metric(json!({"measures": ["count", "p95"]})),
+            "panels[0].measures: are of different units; give each a panel of its own",
+        ),
+        (
+            metric(json!({"metric": {"name": "x", "kind": "gauge"}, "measures": ["p95"]})),
+            "panels[0].measures[0]: there is no p95 of a gauge",
+        ),
+        (metric(json!({"metric": {"name": " "}})), "panels[0].metric.name: is empty"),
+        (
+            metric(json!({"metric": {"name": "x", "kind": "histogram", "monotonic": true}})),
+            "panels[0].metric.monotonic: is of sums",
+        ),
+        (
+            metric(json!({"metric": {"name": "x", "attributes": {"region": []}}})),
+            "panels[0].metric.attributes: `region` has no value",
+        ),
+        (
+            metric(json!({"metric": {"name": "x", "attributes": {"gen_ai.input.messages": ["a"]}}})),
+            "panels[0].metric.attributes: `gen_ai.input.messages` holds what people wrote",
+        ),
+        (metric(json!({"by": "gen_ai.input.messages"})), "panels[0].by: `gen_ai.input.messages` holds what people wrote"),
+        (metric(json!({"by": "attributes[\"region\"]"})), "panels[0].by: `attributes[\"region\"]` is of spans"),
+        (metric(json!({"filter": "entry"})), "panels[0].filter: is of spans"),
+        (metric(json!({"unit": "dollars"})), "panels[0].unit: is the metric's own; leave it out"),
         (
             json!({"title": "x", "measures": ["count"], "filter": "model ="}),
             "panels[0].filter: the filter cannot be read at character",

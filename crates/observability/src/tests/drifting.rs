@@ -16,22 +16,22 @@ use crate::{Against, Drift, DriftQuestion, DriftReleases, DriftReport, DriftStat
 
 on_every_engine!(Catalog: [words_that_named_a_topic_are_told_to_others_also_when_an_erasure_begins_again]);
 
-const NOW: i64 = 1_700_000_000_000_000;
-const HOUR: i64 = 3_600_000_000;
+pub(super) const NOW: i64 = 1_700_000_000_000_000;
+pub(super) const HOUR: i64 = 3_600_000_000;
 /// Beginnings of hours.
-const THEN: i64 = (NOW / HOUR - 30) * HOUR;
-const LATELY: i64 = (NOW / HOUR - 3) * HOUR;
+pub(super) const THEN: i64 = (NOW / HOUR - 30) * HOUR;
+pub(super) const LATELY: i64 = (NOW / HOUR - 3) * HOUR;
 
-struct Call<'a> {
-    model: &'a str,
-    millis: i64,
-    asked: &'a str,
-    answered: &'a str,
-    release: &'a str,
-    tier: &'a str,
+pub(super) struct Call<'a> {
+    pub(super) model: &'a str,
+    pub(super) millis: i64,
+    pub(super) asked: &'a str,
+    pub(super) answered: &'a str,
+    pub(super) release: &'a str,
+    pub(super) tier: &'a str,
 }
 
-const USUAL: Call<'_> = Call {
+pub(super) const USUAL: Call<'_> = Call {
     model: "gpt",
     millis: 900,
     asked: "how is the invoice paid",
@@ -40,7 +40,7 @@ const USUAL: Call<'_> = Call {
     tier: "free",
 };
 
-fn called(at: i64, call: &Call<'_>) -> Span {
+pub(super) fn called(at: i64, call: &Call<'_>) -> Span {
     let mut made = span(at, &[]);
     (made.name, made.kind) = ("chat".into(), SpanKind::Internal);
     let said = |role: &str, text: &str| json!([{"role": role, "parts": [{"type": "text", "content": text}]}]);
@@ -58,21 +58,21 @@ fn called(at: i64, call: &Call<'_>) -> Span {
     made
 }
 
-async fn record(room: &Observability, spans: impl IntoIterator<Item = Span>) {
+pub(super) async fn record(room: &Observability, spans: impl IntoIterator<Item = Span>) {
     spans.into_iter().for_each(|span| room.record(span));
     room.drain(WAIT).await.unwrap();
 }
 
-async fn drift_of(dir: &Path, room: &Observability, embedder: Option<Arc<dyn Embedder>>) -> Drift {
+pub(super) async fn drift_of(dir: &Path, room: &Observability, embedder: Option<Arc<dyn Embedder>>) -> Drift {
     let lake = LanceLake::open(LanceConfig::new(LakeLocation::Local(dir.join("lake")))).await.unwrap();
     Drift::new(Arc::new(lake), room.clone(), embedder)
 }
 
-fn hour(start: i64) -> (Timestamp, Timestamp) {
+pub(super) fn hour(start: i64) -> (Timestamp, Timestamp) {
     (Timestamp::from_micros(start), Timestamp::from_micros(start + HOUR))
 }
 
-fn question(fields: &[&str]) -> DriftQuestion {
+pub(super) fn question(fields: &[&str]) -> DriftQuestion {
     let ((from, to), (start, end)) = (hour(LATELY), hour(THEN));
     DriftQuestion {
         fields: fields.iter().map(|field| (*field).to_owned()).collect(),
@@ -227,6 +227,68 @@ async fn releases_of_two_apps_of_this_server_are_not_compared_with_each_other() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_is_one_however_many_programs_it_goes_through_and_however_often_it_is_tried() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let drift = drift_of(dir.path(), &room, None).await;
+    let front = |at: i64| {
+        let mut span = called(at, &USUAL);
+        span.attributes.remove("resource.service.version");
+        span.attributes.insert("resource.service.name".to_owned(), json!("front"));
+        span
+    };
+    // A request to an app of this server, which is an entry of the same trace.
+    let tried = |at: i64, above: &Span, release: &'static str| {
+        let mut span = called(at, &Call { millis: 20_000, release, ..USUAL });
+        (span.trace, span.parent, span.kind) = (above.trace, Some(above.span), SpanKind::Server);
+        span.attributes.insert(names::APP.to_owned(), json!("desk"));
+        span.attributes.insert(names::VERSIONS.to_owned(), json!([format!("app/desk@{release}#abc")]));
+        span.status = SpanStatus::Error("broke".into());
+        span
+    };
+    let early = front(THEN + 39);
+    record(&room, (0..39).map(|n| front(THEN + n)).chain([early.clone()])).await;
+    record(
+        &room,
+        (0..40).flat_map(|n| {
+            let first = front(LATELY + n);
+            let others = ["1.0", "1.0", "2.0"].map(|release| tried(LATELY + 1_000 + n, &first, release));
+            others.into_iter().chain([first]).collect::<Vec<_>>()
+        }),
+    )
+    .await;
+    let all = actor(Labels::All);
+    let fields = question(&["duration", "status", "app", "model"]);
+    let counts = |report: &DriftReport, field: &str| (of(report, field).reference, of(report, field).current);
+    // What is kept of hours, and what is read when somebody asks who may not see everything, say the same.
+    for reader in [&all, &holding(&["board"])] {
+        let report = drift.report(reader, &fields).await.unwrap();
+        for field in ["duration", "status"] {
+            assert_eq!((counts(&report, field), of(&report, field).drifted), ((40, 40), false), "{field}");
+        }
+        // The first entry that has one says it.
+        assert_eq!(counts(&report, "app"), (0, 40));
+        // Of spans each counts.
+        assert_eq!(counts(&report, "model"), (40, 160));
+    }
+    // A release has had a request though another program had it before, and though it was tried again.
+    let released = DriftQuestion { against: Against::Release(DriftReleases::default()), ..fields.clone() };
+    let shop = DriftQuestion { service: Some("app/desk".to_owned()), ..released.clone() };
+    for asked in [released, shop] {
+        let report = drift.report(&all, &asked).await.unwrap();
+        assert_eq!(report.releases, Some(("1.0".to_owned(), "2.0".to_owned())));
+        assert_eq!((counts(&report, "duration"), counts(&report, "app")), ((40, 40), (40, 40)), "{:?}", asked.service);
+        assert_eq!(counts(&report, "model"), (80, 40));
+    }
+    let shop = drift.report(&all, &DriftQuestion { service: Some("app/desk".to_owned()), ..fields.clone() }).await.unwrap();
+    assert_eq!((counts(&shop, "duration"), counts(&shop, "model")), ((0, 40), (0, 120)));
+    // What comes late is of its trace, also where it began before all others.
+    record(&room, [tried(THEN + 38, &early, "1.0")]).await;
+    let late = drift.report(&all, &fields).await.unwrap();
+    assert_eq!((counts(&late, "duration"), counts(&late, "app"), counts(&late, "model")), ((40, 40), (1, 40), (41, 160)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn fields_that_moved_come_first_and_late_spans_make_their_hour_again() {
     let dir = tempfile::tempdir().unwrap();
     let Room { room, .. } = open(dir.path(), Capture::Full).await;
@@ -327,7 +389,7 @@ async fn attributes_and_releases_are_compared_when_somebody_asks() {
 
 /// Texts about the same lie in the same place.
 #[derive(Debug)]
-struct Places;
+pub(super) struct Places;
 
 impl TextTokenizer for Places {
     fn tokenize(&self, _: &str) -> Tokens {
@@ -350,7 +412,11 @@ impl Embedder for Places {
         512
     }
     async fn embed(&self, texts: Vec<String>, _: EmbedAs, _: Budget) -> Result<Embedded, ModelFault> {
-        let place = |text: String| if text.contains("invoice") { vec![1.0, 0.0] } else { vec![0.0, 1.0] };
+        let place = |text: String| match text {
+            text if text.contains("invoice") => vec![1.0, 0.0],
+            text if text.contains("warranty") => vec![-1.0, -1.0],
+            _ => vec![0.0, 1.0],
+        };
         Ok(Embedded { vectors: texts.into_iter().map(place).collect(), tokens: 0 })
     }
     async fn embed_tokens(&self, texts: Vec<String>, _: Budget) -> Result<Vec<Vec<Embedding>>, ModelFault> {

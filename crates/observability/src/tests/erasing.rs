@@ -17,8 +17,10 @@ on_every_engine!(Catalog: [
     a_server_that_was_given_up_carries_out_what_was_done_without_it,
     a_server_that_nobody_knows_carries_out_what_was_done_lately,
     traces_of_an_erased_document_lose_their_text_on_the_disk_of_a_server_that_was_away,
+    a_moved_document_goes_under_every_id_it_had_while_a_server_is_away,
     a_server_with_nothing_on_its_disk_is_not_waited_for,
     somebody_is_found_under_every_name_that_a_span_says,
+    an_erasure_goes_on_where_a_dead_process_had_looked_until,
 ]);
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -185,6 +187,27 @@ async fn traces_of_an_erased_document_lose_their_text_on_the_disk_of_a_server_th
     }
 }
 
+async fn a_moved_document_goes_under_every_id_it_had_while_a_server_is_away(catalog: Catalog) {
+    let Kept { keeping, it, admin, dir: _dir, .. } = keep(catalog.clone()).await;
+    let shows = ["doc_abc", "doc_def"].map(|document| {
+        let mut made = span(5, &[]);
+        made.attributes.insert(names::DOCUMENTS.into(), json!([document]));
+        made
+    });
+    it.room.record_durably(shows.to_vec(), WAIT).await.unwrap();
+    it.room.drain(WAIT).await.unwrap();
+    let Left { dir, .. } = died_with(&[span(6, &[])], &[span(7, &[])]);
+    drop(enter(&catalog, &it.clock, dir.path(), "another").await);
+    it.clock.advance(2 * MINUTE);
+    let subject = Subject::Document { knowledge: "notes".parse().unwrap(), document: "doc_abc".into() };
+    let asked = asked(&keeping, &admin, &subject).await;
+    waits_for(keeping.erase_with(asked.id, project(), &subject, &["doc_def".into()]).await, "another");
+    for span in &shows {
+        let read = read_whole(&it.room, &admin, span.trace).await.unwrap();
+        assert_eq!(read[0].attributes.get(names::FORGOTTEN), Some(&json!(true)), "{:?}", span.attributes);
+    }
+}
+
 async fn a_server_with_nothing_on_its_disk_is_not_waited_for(catalog: Catalog) {
     let Kept { keeping, it, admin, dir: _dir, .. } = keep(catalog.clone()).await;
     let dir = tempfile::tempdir().unwrap();
@@ -236,4 +259,44 @@ async fn somebody_is_found_under_every_name_that_a_span_says(catalog: Catalog) {
     assert_eq!(left.len(), 1, "scores of their sessions are gone, whatever these are called: {left:?}");
     let done = erased(&catalog, &keeping, (&it, &admin), &Subject::Session("4711".into())).await;
     assert_eq!(done.erased.spans, 1);
+}
+
+async fn an_erasure_goes_on_where_a_dead_process_had_looked_until(catalog: Catalog) {
+    const LEFT: &str = "UPDATE erasure SET looked = $2 WHERE id = $1";
+    let Kept { keeping, it, admin, dir: _dir, .. } = keep(catalog.clone()).await;
+    let stripped = async |span: &Span| {
+        let read = read_whole(&it.room, &admin, span.trace).await.unwrap();
+        read[0].attributes.contains_key(names::FORGOTTEN)
+    };
+    // Where a server had not brought what it had, rows may have come since to where the dead process had looked.
+    for (lasts, document) in [(true, "doc_abc"), (false, "doc_def")] {
+        let shows = |start: i64| {
+            let mut made = span(start, &[]);
+            made.attributes.insert(names::DOCUMENTS.into(), json!([document]));
+            made
+        };
+        let (early, late) = (shows(5), shows(50));
+        it.room.record_durably(vec![early.clone(), late.clone()], WAIT).await.unwrap();
+        it.room.drain(WAIT).await.unwrap();
+        let subject = Subject::Document { knowledge: "notes".parse().unwrap(), document: document.into() };
+        let asked = asked(&keeping, &admin, &subject).await;
+        assert_eq!((asked.step, asked.looked), (None, None));
+        // It had found nothing up to there.
+        let looked = json!({ "from": 0, "until": 20, "to": 40, "lasts": lasts }).to_string();
+        catalog.write(LEFT, mainspring_catalog::params![asked.id, looked]).await.unwrap();
+        let left = keeping.erasure(&admin, asked.id).await.unwrap().looked.unwrap();
+        assert!((left.share() - 0.5).abs() < 1e-9, "{left:?}");
+
+        let answered = keeping.erase(asked.id, project(), &subject).await.unwrap();
+        assert_eq!((stripped(&early).await, stripped(&late).await), (!lasts, true), "{document}");
+        let found = keeping.erasure(&admin, asked.id).await.unwrap();
+        let at = found.step.map(crate::ErasureStep::as_str);
+        assert_eq!((at, found.looked), (Some("sweeping"), None), "whoever begins again looks at everything");
+        let answered = if lasts { keeping.erase(asked.id, project(), &subject).await.unwrap() } else { answered };
+        assert!(stripped(&early).await);
+        let lease = leased(&catalog, &it).await;
+        keeping.finish(&admin, asked.id, &lease, answered).await.unwrap();
+        let done = keeping.erasure(&admin, asked.id).await.unwrap();
+        assert_eq!((done.state, done.step, done.erased.spans), (ErasureState::Done, None, 2));
+    }
 }

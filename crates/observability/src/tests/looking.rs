@@ -12,6 +12,8 @@ use crate::{
     PromAnswer, PromFault, PromTimes, Scores, SpanFilter, SpanSummary, SqlQuestion, Temporality, built_in,
 };
 
+mod metrics;
+
 const NOW: i64 = 1_700_000_000_000_000;
 const MINUTE: i64 = 60_000_000;
 
@@ -205,14 +207,15 @@ async fn promql_names_its_labels_and_refuses_what_it_cannot_answer() {
     let (Room { room, .. }, points) = filled(dir.path()).await;
     let all = actor(Labels::All);
     let between = (Timestamp::from_micros(NOW - 60 * MINUTE), Timestamp::from_micros(NOW));
-    let values =
-        async |label: &str, selectors: &[String]| room.prometheus_values(&points, &all, label, selectors, between).await.unwrap();
+    let values = async |label: &str, selectors: &[String]| {
+        room.prometheus_values(&points, &all, label, selectors, between).await.unwrap().found
+    };
     assert_eq!(values("model", &[]).await, ["gpt", "secret-model", "small"]);
     assert_eq!(values("model", &["mainspring_calls_total{status=\"error\"}".to_owned()]).await, ["gpt"]);
     assert_eq!(values("nobody", &[]).await, [""; 0]);
     assert!(values("__name__", &[]).await.contains(&"mainspring_calls_total".to_owned()));
-    let series =
-        room.prometheus_series(&points, &all, &["mainspring_calls_total{model=\"small\"}".to_owned()], between).await.unwrap();
+    let selector = ["mainspring_calls_total{model=\"small\"}".to_owned()];
+    let series = room.prometheus_series(&points, &all, &selector, between).await.unwrap().found;
     assert_eq!(series.len(), 1);
     assert_eq!((series[0]["model"].as_str(), series[0]["__name__"].as_str()), ("small", "mainspring_calls_total"));
     let refused = async |text: &str, times: PromTimes| room.prometheus(&points, &all, text, times).await.unwrap_err();
@@ -299,13 +302,46 @@ async fn promql_asks_points_that_programs_sent_by_the_names_that_prometheus_give
     check("nobody_sends_this", &[]).await;
 
     let between = (Timestamp::from_micros(NOW - 60 * MINUTE), Timestamp::from_micros(NOW));
-    let names = room.prometheus_values(&points, &all, "__name__", &[], between).await.unwrap();
+    let names = room.prometheus_values(&points, &all, "__name__", &[], between).await.unwrap().found;
     let mine: Vec<&str> = names.iter().map(String::as_str).filter(|name| name.starts_with("shop")).collect();
     let wanted =
         ["shop_memory_bytes", "shop_orders_total", "shop_sales_total", "shop_time_seconds_count", "shop_time_seconds_sum"];
     assert_eq!(mine, wanted);
-    let regions = room.prometheus_values(&points, &all, "shop_region", &["shop_orders_total".to_owned()], between).await.unwrap();
-    assert_eq!(regions, ["eu", "us"]);
+    let told = room.prometheus_metrics(&points, &all, between).await.unwrap().found;
+    let told: Vec<(&str, &str, &str)> = told
+        .iter()
+        .filter(|metric| metric.name.starts_with("shop"))
+        .map(|metric| (metric.name.as_str(), metric.kind, metric.unit.as_str()))
+        .collect();
+    let wanted = [
+        ("shop_memory_bytes", "gauge", "By"),
+        ("shop_orders_total", "counter", "{order}"),
+        ("shop_time_seconds_count", "counter", ""),
+        ("shop_time_seconds_sum", "counter", "s"),
+    ];
+    assert!(wanted.iter().all(|metric| told.contains(metric)), "{told:?}");
+    assert_eq!(told.iter().filter(|(name, ..)| *name == "shop_sales_total").count(), 2, "it is sent in two ways");
+    let labels = async |selectors: &[&str]| {
+        let selectors: Vec<String> = selectors.iter().map(|text| (*text).to_owned()).collect();
+        room.prometheus_labels(&points, &all, &selectors, between).await.unwrap().found
+    };
+    assert_eq!(labels(&["shop_memory_bytes"]).await, ["__name__", "job", "shop_region"]);
+    let every = labels(&[]).await;
+    assert!(["__name__", "job", "model", "quantile", "shop_region"].iter().all(|label| every.iter().any(|one| one == label)));
+    let values = async |label: &str, selectors: &[String], (from, to): (i64, i64)| {
+        let between = (Timestamp::from_micros(NOW + from * MINUTE), Timestamp::from_micros(NOW + to * MINUTE));
+        room.prometheus_values(&points, &all, label, selectors, between).await.unwrap().found
+    };
+    let hour = (-60, 0);
+    assert_eq!(values("shop_region", &["shop_orders_total".to_owned()], hour).await, ["eu", "us"]);
+    assert_eq!(values("shop_region", &["shop_orders_total{shop_region!=\"eu\"}".to_owned()], hour).await, ["us"]);
+    assert_eq!(values("shop_region", &[], hour).await, ["eu", "us"]);
+    assert_eq!(values("shop_region", &[], (-9, -4)).await, ["eu"], "only what was sent in the time that is asked about");
+    assert_eq!(values("job", &[], hour).await, ["shop"]);
+    assert_eq!(values("model", &[], hour).await, ["gpt", "secret-model", "small"]);
+    let stranger = Actor { project: ProjectId::from_raw(9), ..actor(Labels::All) };
+    let theirs = room.prometheus_values(&points, &stranger, "shop_region", &[], between).await.unwrap();
+    assert_eq!((theirs.found.len(), theirs.cut), (0, false));
     let refused = async |text: &str| room.prometheus(&points, &all, text, at(0)).await.unwrap_err();
     for text in ["rate(shop_memory_bytes[5m])", "shop_time_seconds_bucket", "shop_time_seconds", "shop_time_seconds_count"] {
         assert!(matches!(refused(text).await, PromFault::Unsupported { .. }), "{text}");
@@ -313,11 +349,40 @@ async fn promql_asks_points_that_programs_sent_by_the_names_that_prometheus_give
     assert!(matches!(refused("mainspring_orders_total").await, PromFault::Invalid { at: 1, .. }), "that would be one of ours");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn promql_finds_a_metric_beside_one_that_is_sent_in_thousands_of_units() {
+    let dir = tempfile::tempdir().unwrap();
+    let (Room { room, .. }, points) = filled(dir.path()).await;
+    let all = actor(Labels::All);
+    let bombed = |n: i64| MetricPoint {
+        unit: format!("u{n}"),
+        time: Timestamp::from_micros(NOW - MINUTE + n),
+        point: format!("{n:032x}"),
+        series: format!("{n:032x}"),
+        ..sent("bombed", "eu", (-1, n as f64))
+    };
+    let mut all_sent: Vec<MetricPoint> = (0..5_200).map(bombed).collect();
+    all_sent.push(sent("shop.memory", "eu", (-2, 5.0)));
+    points.add(all_sent, WAIT).await.unwrap();
+    let found = async |text: &str| series((&room, &points), &all, text, at(0)).await;
+    assert_eq!(found("sum(shop_memory_bytes)").await[""], [5.0]);
+    assert_eq!(found("sum(bombed_u5199)").await[""], [5_199.0]);
+    // Whether anybody sent it is not known.
+    let refused = room.prometheus(&points, &all, "bombed_u1", at(0)).await.unwrap_err();
+    assert!(matches!(refused, PromFault::Question { .. }), "{refused}");
+    assert!(found("shop_bombed_u1").await.is_empty());
+    let between = (Timestamp::from_micros(NOW - 60 * MINUTE), Timestamp::from_micros(NOW));
+    let names = room.prometheus_values(&points, &all, "__name__", &[], between).await.unwrap();
+    assert!(names.cut && names.found.contains(&"shop_memory_bytes".to_owned()), "{names:?}");
+    assert!(names.found.contains(&"bombed_u5199".to_owned()) && !names.found.contains(&"bombed_u1".to_owned()));
+}
+
 fn panel(title: &str, chart: ChartKind, measures: &[&str]) -> PanelSpec {
     PanelSpec {
         title: title.to_owned(),
         description: None,
         chart,
+        metric: None,
         measures: measures.iter().map(|name| (*name).to_owned()).collect(),
         filter: String::new(),
         by: None,

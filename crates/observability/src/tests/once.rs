@@ -130,6 +130,35 @@ async fn monitors_and_metrics_count_a_trace_through_two_programs_once() {
     assert_eq!(told("sum(mainspring_request_duration_seconds_sum)").await, of(&[("", 4.0)]));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_of_attributes_are_of_each_trace_once_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let [mut entry, call] = program(NOW - 20 * SECOND, "s-1", (10, 0.5));
+    entry.attributes.insert("shop.retries".to_owned(), json!(2));
+    let mut again = [hop(NOW - 10 * SECOND, Some(&entry)), hop(NOW - 8 * SECOND, Some(&entry))];
+    again.iter_mut().for_each(|hop| drop(hop.attributes.insert("shop.retries".to_owned(), json!(8))));
+    record(&room, again.into_iter().chain([entry, call])).await;
+    let counted = async |entries: bool| {
+        let question = SeriesQuestion {
+            filter: SpanFilter::all(),
+            entries,
+            only: None,
+            from: Timestamp::from_micros(NOW - 30 * SECOND),
+            to: Timestamp::from_micros(NOW),
+            step: Duration::from_secs(30),
+            by: None,
+        };
+        let mut found = Vec::new();
+        let mut listener = |row: NumbersRow| found.push((row.moments.count(), row.moments.mean().unwrap()));
+        let field = "attributes[\"shop.retries\"]";
+        room.numbers(&actor(Labels::All), &question, (field, false), &mut listener).await.unwrap();
+        found
+    };
+    assert_eq!(counted(true).await, [(1, 2.0)], "a request is one however often it was tried");
+    assert_eq!(counted(false).await, [(3, 6.0)], "of spans each counts");
+}
+
 /// What is asked about a day at a time tells of each day by itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trace_with_entries_in_two_days_counts_once_in_a_window_and_has_a_duration_in_each() {

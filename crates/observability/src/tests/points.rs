@@ -5,9 +5,9 @@ use serde_json::json;
 use super::*;
 use crate::Capture;
 
-const WITHIN: Duration = Duration::from_secs(20);
+pub(super) const WITHIN: Duration = Duration::from_secs(20);
 
-fn actor(project: u128) -> Actor {
+pub(super) fn actor(project: u128) -> Actor {
     Actor {
         principal: PrincipalId::from_raw(1),
         project: ProjectId::from_raw(project),

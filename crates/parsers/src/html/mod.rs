@@ -13,7 +13,7 @@ use crate::{
     build::{Builder, one_line},
     fault::ParseFault,
     limits::Limits,
-    markdown,
+    markdown, marks,
     model::ParsedDocument,
     unspoken,
 };
@@ -93,9 +93,12 @@ fn letters(text: &str) -> usize {
 fn read(html: &str, title: String, file_name: &str, limits: &Limits) -> Result<ParsedDocument, ParseFault> {
     let (text, links) = to_markdown(html).map_err(|error| ParseFault::malformed("HTML", error))?;
     let mut builder = Builder::new(limits);
-    markdown::read(text, &mut builder, limits)?;
+    let (text, places) = marks::taken(&text);
+    markdown::read(text.into_owned(), &mut builder, limits)?;
+    for (number, (words, target)) in links.iter().enumerate() {
+        builder.link(words, target, places.get(&number).copied());
+    }
     unspoken::drop_from(&mut builder);
-    links.iter().for_each(|(words, target)| builder.link(words, target));
     if !title.is_empty() {
         builder.title = Some(title);
     }
@@ -135,15 +138,17 @@ fn title(page: &Readability) -> String {
     if separated && !heading.is_empty() { heading } else { whole }
 }
 
-/// Markdown with links as their words only, and the words and targets of these links.
+/// Markdown with links as their words only, between marks, and the words and targets of these links.
 fn to_markdown(html: &str) -> std::io::Result<(String, Vec<(String, String)>)> {
     let links: Arc<Mutex<Vec<(String, String)>>> = Arc::default();
     let kept = links.clone();
     let link = move |handlers: &dyn Handlers, element: Element<'_>| {
-        let words = handlers.walk_children(element.node);
+        let mut words = handlers.walk_children(element.node);
         if let Some(target) = attribute(&element, "href") {
             let entry = (markdown::words(&words.content), target);
-            kept.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            words.content = marks::around(&words.content, kept.len());
+            kept.push(entry);
         }
         Some(words)
     };

@@ -1,11 +1,12 @@
 //! PDF: text by page. A PDF says how letters look and not what they are: lines that stand out are taken for headings.
 
+mod broken;
 mod headings;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use broken::{Broken, is_whole};
 use headings::{Found, Headings, key};
-use mainspring_kernel::text::elide;
 use pdf_oxide::{PdfDocument, object::Object};
 
 use crate::{
@@ -18,8 +19,6 @@ use crate::{
 };
 
 const PAGES_MAX: usize = 20_000;
-/// Pages that are named with what is wrong with them; of more it is said how many.
-const BROKEN_SHOWN: usize = 20;
 
 pub(crate) fn parse(bytes: &[u8], file_name: &str, limits: &Limits) -> Result<ParsedDocument, ParseFault> {
     let malformed = |error: String| ParseFault::malformed("PDF", error);
@@ -32,7 +31,7 @@ pub(crate) fn parse(bytes: &[u8], file_name: &str, limits: &Limits) -> Result<Pa
     let pages = all.min(PAGES_MAX);
     let mut builder = Builder::new(limits);
     builder.title = sheltered(|| Ok(title(&document))).unwrap_or_default();
-    let (mut bare, mut broken, mut read, mut letters) = (Vec::new(), 0, Vec::new(), 0);
+    let (mut bare, mut broken, mut read, mut letters) = (Vec::new(), Broken::default(), Vec::new(), 0);
     let mut headings = Headings::default();
     for page in 0..pages {
         let number = u32::try_from(page + 1).unwrap_or(u32::MAX);
@@ -48,15 +47,16 @@ pub(crate) fn parse(bytes: &[u8], file_name: &str, limits: &Limits) -> Result<Pa
                 headings.see(number, &sheltered(|| document.extract_spans(page)).unwrap_or_default());
                 read.push((number, text.replace('\0', "")));
             }
-            Ok(_) => bare.push(number),
-            Err(error) => {
-                broken += 1;
-                if broken <= BROKEN_SHOWN {
-                    let why = elide(&error, 120);
-                    builder.warn(WarningKind::PageUnread, format!("page {number} cannot be read: {why}"));
-                }
-            }
+            Ok(_) => match sheltered(|| is_whole(&document, page)) {
+                Ok(true) => bare.push(number),
+                Ok(false) => broken.note(number, "its content is not in the file", &mut builder),
+                Err(error) => broken.note(number, &error, &mut builder),
+            },
+            Err(error) => broken.note(number, &error, &mut builder),
         }
+    }
+    if read.is_empty() && bare.is_empty() {
+        return Err(broken.fault(limits));
     }
     headings.decide();
     for (number, text) in read {
@@ -66,9 +66,7 @@ pub(crate) fn parse(bytes: &[u8], file_name: &str, limits: &Limits) -> Result<Pa
     if builder.title.is_none() {
         builder.title = Some(cover(&builder).unwrap_or_else(|| stem(file_name)));
     }
-    if broken > BROKEN_SHOWN {
-        builder.warn(WarningKind::PageUnread, format!("{broken} of {pages} pages cannot be read"));
-    }
+    broken.tell(pages, &mut builder);
     if pages < all {
         builder.warn(WarningKind::PagesCut, format!("only the first {pages} of {all} pages are read"));
     }
@@ -99,7 +97,8 @@ fn title(document: &PdfDocument) -> Option<String> {
     let title = follow(about.as_dict()?.get("Title")?)?;
     let title = one_line(&decode(title.as_string()?).0);
     let lower = title.to_lowercase();
-    let made = ["microsoft ", "untitled"].iter().any(|start| lower.starts_with(start));
+    // What programs write where nobody said anything.
+    let made = ["microsoft ", "untitled", "(anonymous)"].iter().any(|start| lower.starts_with(start));
     let file = [".doc", ".docx", ".ppt", ".pptx", ".xls", ".xlsx", ".tex", ".dvi", ".indd", ".pdf", ".odt"];
     let named = !made && !file.iter().any(|end| lower.ends_with(end)) && lower.chars().any(char::is_alphabetic);
     named.then_some(title)

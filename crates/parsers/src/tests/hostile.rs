@@ -21,6 +21,14 @@ fn hostile_files_are_refused_by_name() {
     refused("image.md", b"\x89PNG\r\n\x1a\n...", "parse-unsupported");
     refused("program", b"\x7fELF\x02", "parse-unsupported");
     refused("zip.docx", archive(&[("readme.txt", "x")]), "parse-unsupported");
+    // Without the list of its members, which stands at the end, an archive is no whole file of what it is named.
+    let whole = archive(&[("readme.txt", "x".repeat(1_000))]);
+    let cut = &whole[..50];
+    for name in ["cut.xlsx", "cut.docx", "cut.pptx", "cut.ods"] {
+        refused(name, cut, "parse-malformed");
+    }
+    refused("cut.zip", cut, "parse-unsupported");
+    refused("cut.md", cut, "parse-unsupported");
     refused("nul.txt", b"a\0b", "parse-unsupported");
     let container = |member: &str| -> Vec<u8> {
         let name = member.encode_utf16().flat_map(u16::to_le_bytes);
@@ -63,6 +71,9 @@ fn odd_encodings_are_read_and_said() {
     assert_eq!(warned(&half), [("parse-bytes-replaced", "1 places were not UTF-16 and were replaced")]);
     assert!(parse("empty.md", "").unwrap().blocks.is_empty());
     assert_eq!(parse("../../etc/pass\u{0}wd\n.md", "text").unwrap().title, "passwd");
+    for (name, title) in [(r"dir/alpha\beta.txt", r"alpha\beta"), (r"bad\xFFname.txt", r"bad\xFFname"), (r"a\b.rs", r"a\b.rs")] {
+        assert_eq!(parse(name, "text").unwrap().title, title, "folders are told by `/`");
+    }
 }
 
 #[test]

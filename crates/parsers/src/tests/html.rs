@@ -58,6 +58,13 @@ fn html_shows_words_and_keeps_where_links_lead_beside_them() {
     assert_eq!(link("a_b"), Some("t.html"));
     assert!(document.links.iter().any(|link| link.target == "card.html" && link.text.starts_with("Card All about it.")));
     assert!(!document.links.iter().any(|link| link.target.starts_with('#')), "{:?}", document.links);
+    let stands = |words: &str| document.links.iter().find(|link| link.text == words).and_then(|link| link.place);
+    let place = stands("the other page").map(|(start, end)| &text[start..end]);
+    assert_eq!(place, Some("the *other* page"));
+    assert_eq!(stands("x_y").map(|(start, end)| &text[start..end]), Some("x_y"));
+    let card = document.links.iter().find(|link| link.target == "card.html").and_then(|link| link.place).unwrap();
+    assert!(text[card.0..card.1].starts_with("### Card") && text[card.0..card.1].contains("All about it."));
+    assert!(!text.contains(['\u{fdd0}', '\u{fdd1}']));
     assert!(document.unspoken.is_empty());
     let table = document.blocks.iter().find(|block| block.kind == BlockKind::Table).unwrap();
     assert!(text[table.range()].starts_with("| Name"), "{:?}", &text[table.range()]);

@@ -41,6 +41,11 @@ fn sound(document: &ParsedDocument) -> Result<(), String> {
         }
         last = block.end;
     }
+    for link in &document.links {
+        if link.place.is_some_and(|(start, end)| start >= end || document.text.get(start..end).is_none()) {
+            return Err(format!("{link:?} in {} bytes", document.text.len()));
+        }
+    }
     Ok(())
 }
 
@@ -79,6 +84,9 @@ fn markdown_says_what_of_it_is_not_spoken() {
         spoken,
         "## The link and `code`\n\nSee the *manual* or https://a.b, not `[a](b)`, _so_ \\*it* \\a.\n\nplan ref deep\n\n\n\n```\n\\_ [a](b)\n```\n\n| a \\| b |\n|---|\n| c |\n"
     );
+    let places = document.links.iter().map(|link| link.place.map(|(start, end)| &source[start..end]));
+    let places: Vec<&str> = places.collect::<Option<_>>().unwrap();
+    assert_eq!(places[..3], ["[link](x)", "[the *manual*](https://example.org \"M\")", "<https://a.b>"]);
     assert_eq!(document.blocks[0].heading.as_deref(), Some("The link and code"));
     assert_eq!(document.blocks[1].heading_path, ["The link and code"]);
     let target = source.find("https://example").unwrap();

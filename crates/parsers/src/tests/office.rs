@@ -2,7 +2,7 @@ use super::{
     files::{self, archive, slide},
     parse, shape, warned,
 };
-use crate::{BlockKind, ParseFault};
+use crate::BlockKind;
 
 #[test]
 fn docx_has_headings_lists_and_tables() {
@@ -36,6 +36,31 @@ fn docx_keeps_links_notes_boxes_and_lists_by_style() {
     assert_eq!(text, ["See the terms.", "Box.", "Around.", "- point", "Footnote 1: At the foot."]);
     let links: Vec<(&str, &str)> = document.links.iter().map(|link| (link.text.as_str(), link.target.as_str())).collect();
     assert_eq!(links, [("the terms", "https://x.example/?a=1&b=2")]);
+    assert_eq!(document.links[0].place.map(|(start, end)| &document.text[start..end]), Some("the terms"));
+}
+
+#[test]
+fn docx_knows_where_links_stand_in_headings_lists_and_tables() {
+    let link = |words: &str| format!(r#"<w:hyperlink r:id="rId4"><w:r><w:t>{words}</w:t></w:r></w:hyperlink>"#);
+    let body = format!(
+        r#"<w:document xmlns:w="w" xmlns:r="r"><w:body>
+      <w:p><w:pPr><w:pStyle w:val="Heading1"/></w:pPr><w:r><w:t>The </w:t></w:r>{}</w:p>
+      <w:p><w:pPr><w:numPr/></w:pPr>{}<w:r><w:t> of it</w:t></w:r></w:p>
+      <w:tbl><w:tr><w:tc><w:p><w:r><w:t>K</w:t></w:r></w:p></w:tc><w:tc><w:p>{}</w:p></w:tc></w:tr></w:tbl>
+    </w:body></w:document>"#,
+        link("rules"),
+        link(" first part"),
+        link("see | here"),
+    );
+    let links = r#"<Relationships><Relationship Id="rId4" Type="x/hyperlink" Target="https://x.example/" TargetMode="External"/></Relationships>"#;
+    let document =
+        parse("x.docx", archive(&[("word/document.xml", body.as_str()), ("word/_rels/document.xml.rels", links)])).unwrap();
+    let places: Vec<&str> =
+        document.links.iter().filter_map(|link| link.place).map(|(start, end)| &document.text[start..end]).collect();
+    assert_eq!(places, ["rules", "first part", "see \\| here"]);
+    assert_eq!(document.title, "The rules");
+    assert_eq!(document.blocks[0].heading.as_deref(), Some("The rules"));
+    assert!(document.text.starts_with("# The rules\n\n- first part of it\n\n| K | see \\| here |"), "{}", document.text);
 }
 
 fn texts(members: &[(&str, &str)]) -> Vec<String> {
@@ -214,7 +239,24 @@ fn csv_and_json_become_readable() {
     assert_eq!(table.text, "| name | age |\n| --- | --- |\n| Ada | 36 |");
     let json = parse("x.json", r#"[{"a": {"b": 1}, "tags": ["x", "y"]}, 5]"#).unwrap();
     assert_eq!(shape(&json).iter().map(|row| row.1).collect::<Vec<_>>(), ["a.b: 1\ntags: x, y", "5"]);
-    assert!(matches!(parse("x.jsonl", "{}\n{oops\n"), Err(ParseFault::Malformed { .. })));
+}
+
+#[test]
+fn a_line_that_is_no_record_does_not_take_the_others_along() {
+    let mut lines: String = (1..=12).map(|n| format!("{{\"id\": {n}}}\n")).collect();
+    lines.push_str("\n{\"id\": \"cut of");
+    let read = parse("x.jsonl", &lines).unwrap();
+    assert_eq!((read.blocks.len(), read.blocks.last().map(|block| &read.text[block.range()])), (12, Some("id: 12")));
+    let why = "line 14 cannot be read: EOF while parsing a string at column 14";
+    assert_eq!(warned(&read), [("parse-record-unread", why)]);
+    // Many are counted.
+    let read = parse("x.jsonl", format!("5\n{}", "{oops\n".repeat(30))).unwrap();
+    let told = warned(&read);
+    assert_eq!((told.len(), told[20]), (21, ("parse-record-unread", "30 of 31 lines cannot be read")));
+    // Where there is no record it is another kind of file, or none.
+    let fault = parse("x.jsonl", "{oops\n{oops\n").unwrap_err().to_string();
+    assert!(fault.contains("line 1 cannot be read: key must be a string at column 2"), "{fault}");
+    assert!(parse("x.jsonl", "\n\n").unwrap().blocks.is_empty());
 }
 
 #[test]

@@ -6,8 +6,9 @@ use serde_json::{Map, Value};
 
 use super::{arguments, sealed};
 
-/// A block as a part. What has no word among parts stays as it was written; an error says what is wrong with the block.
-pub(super) fn part(block: Value) -> Result<Part, String> {
+/// A block as a part. What has no word among parts stays as it was written, and what has none within a block is named in
+/// `unread` by its place; an error says what is wrong with the block.
+pub(super) fn part(block: Value, at: &str, unread: &mut Vec<String>) -> Result<Part, String> {
     let Value::Object(fields) = &block else { return Err("a content block must be an object".to_owned()) };
     let kind = fields.get("type").and_then(Value::as_str).ok_or("a content block needs a `type`")?;
     let read = match kind {
@@ -15,7 +16,7 @@ pub(super) fn part(block: Value) -> Result<Part, String> {
         "image" => media(fields).map(|source| Part::Image { source, detail: None, cache: cache(fields) }),
         "document" => document(fields),
         "tool_use" => Some(tool_use(fields)?),
-        "tool_result" => Some(tool_result(fields)?),
+        "tool_result" => Some(tool_result(fields, at, unread)?),
         "thinking" => {
             let thinking = fields.get("thinking").and_then(Value::as_str).unwrap_or_default();
             let signature = fields.get("signature").and_then(Value::as_str).filter(|signature| !signature.is_empty());
@@ -24,14 +25,42 @@ pub(super) fn part(block: Value) -> Result<Part, String> {
         "redacted_thinking" => Some(Part::Reasoning(Reasoning { sealed: Some(text(fields, "data")?), ..Reasoning::default() })),
         _ => None,
     };
+    if read.is_some() {
+        left(fields, known(kind), at, unread);
+        if let Some(Value::Object(source)) = fields.get("source") {
+            left(source, &["data", "file_id", "media_type", "type", "url"], &format!("{at}.source"), unread);
+        }
+    }
     Ok(read.unwrap_or(Part::Other { said_in: Dialect::Anthropic, value: block }))
 }
 
-/// Every block of a `content`; a text alone is one.
-pub(super) fn parts(content: Value) -> Result<Vec<Part>, String> {
+/// What is read of a block, and what changes no answer.
+fn known(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "text" => &["cache_control", "citations", "text", "type"],
+        "image" => &["cache_control", "source", "type"],
+        "document" => &["cache_control", "citations", "context", "source", "title", "type"],
+        "tool_use" => &["cache_control", "caller", "id", "input", "name", "type"],
+        "tool_result" => &["cache_control", "content", "is_error", "tool_use_id", "type"],
+        "thinking" => &["signature", "thinking", "type"],
+        _ => &["data", "type"],
+    }
+}
+
+/// Names the fields that are not known.
+pub(super) fn left(fields: &Map<String, Value>, known: &[&str], at: &str, unread: &mut Vec<String>) {
+    let others = fields.iter().filter(|(name, value)| !value.is_null() && !known.contains(&name.as_str()));
+    unread.extend(others.map(|(name, _)| format!("{at}.{name}")));
+}
+
+/// Every block of a `content` that stands at this place; a text alone is one.
+pub(super) fn parts(content: Value, at: &str, unread: &mut Vec<String>) -> Result<Vec<Part>, String> {
     match content {
         Value::String(text) => Ok(vec![Part::text(text)]),
-        Value::Array(blocks) => blocks.into_iter().map(part).collect(),
+        Value::Array(blocks) => {
+            let part = |(index, block): (usize, Value)| part(block, &format!("{at}[{index}]"), unread);
+            blocks.into_iter().enumerate().map(part).collect()
+        }
         Value::Null => Ok(Vec::new()),
         _ => Err("`content` must be a text or a list of content blocks".to_owned()),
     }
@@ -78,11 +107,12 @@ fn tool_use(fields: &Map<String, Value>) -> Result<Part, String> {
     Ok(Part::ToolCall { id: text(fields, "id")?, name: text(fields, "name")?, arguments, signature: None })
 }
 
-fn tool_result(fields: &Map<String, Value>) -> Result<Part, String> {
+fn tool_result(fields: &Map<String, Value>, at: &str, unread: &mut Vec<String>) -> Result<Part, String> {
+    let content = fields.get("content").cloned().unwrap_or_default();
     Ok(Part::ToolResult {
         id: text(fields, "tool_use_id")?,
         name: None,
-        parts: parts(fields.get("content").cloned().unwrap_or_default())?,
+        parts: parts(content, &format!("{at}.content"), unread)?,
         is_error: fields.get("is_error").and_then(Value::as_bool).unwrap_or(false),
         cache: cache(fields),
     })

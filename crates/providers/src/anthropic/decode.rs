@@ -19,7 +19,7 @@ pub(super) fn decode(endpoint: &Endpoint, body: &[u8]) -> Result<Answer, Upstrea
     for block in content {
         let citations =
             block.get("citations").filter(|citations| citations.as_array().is_some_and(|all| !all.is_empty())).cloned();
-        parts.push(blocks::part(block).map_err(|what| UpstreamFault::malformed(endpoint, what))?);
+        parts.push(blocks::part(block, "content", &mut Vec::new()).map_err(|what| UpstreamFault::malformed(endpoint, what))?);
         let is_text = matches!(parts.last(), Some(Part::Text { .. }));
         if let Some(citations) = citations.filter(|_| is_text) {
             let value = json!({"type": CITATIONS, CITATIONS: citations});

@@ -80,7 +80,8 @@ impl Adapter for Anthropic {
     }
 
     fn encode(&self, endpoint: &Endpoint, call: &Call) -> Result<Encoded, UpstreamFault> {
-        let (body, lost) = encode::encode(endpoint, &plain::of(call, self.dialect()))?;
+        let (body, mut lost) = encode::encode(endpoint, &plain::of(call, self.dialect()))?;
+        lost.extend(seam::unread(call));
         let body =
             serde_json::to_vec(&body).map_err(|error| UpstreamFault::new(endpoint, FaultClass::Invalid, error.to_string()))?;
         Ok(Encoded { outgoing: outgoing(endpoint, "messages", body.into())?, lost })
@@ -119,6 +120,7 @@ impl Adapter for Anthropic {
     }
 
     fn authorize(&self, endpoint: &Endpoint, outgoing: &mut Outgoing, _: Timestamp) -> Result<(), UpstreamFault> {
+        endpoint.add_secret_headers(outgoing)?;
         let headers = &mut outgoing.headers;
         if !headers.contains_key(&VERSION_HEADER) {
             let version = endpoint.api_version.as_deref().unwrap_or(VERSION);

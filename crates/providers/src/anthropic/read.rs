@@ -1,8 +1,8 @@
 //! What a client of this dialect asks for.
 //!
 //! Kept for Anthropic alone are fields of the body and whole blocks that have no word in a call. Named as lost wherever the
-//! call goes are citations on earlier answers and callers of tool calls. Not kept, because no answer would change: cache marks
-//! on tool calls. A body that goes to Anthropic unchanged is never read here.
+//! call goes are citations on earlier answers, callers of tool calls, and what nobody here knows of a message or a block. Not
+//! kept, because no answer would change: cache marks on tool calls. A body that goes to Anthropic unchanged is never read here.
 
 use mainspring_kernel::text;
 use mainspring_llm::exchange::{Call, Dialect, Format, Part, ReasoningWanted, Role, Tool, ToolChoice, Turn};
@@ -35,7 +35,7 @@ pub fn read(body: &[u8]) -> Result<Call, ReadFault> {
     let Value::Object(mut fields) = fields else { return Err(fault("body", "it must be an object")) };
     let model: String = take(&mut fields, "model")?.ok_or_else(|| fault("model", "it is missing"))?;
     let mut call = Call::new(model, Dialect::Anthropic);
-    call.turns = turns(&mut fields)?;
+    call.turns = turns(&mut fields, &mut call.unread)?;
     tools(&mut fields, &mut call)?;
     call.max_tokens = take(&mut fields, "max_tokens")?;
     call.temperature = take(&mut fields, "temperature")?;
@@ -59,10 +59,10 @@ fn take<T: DeserializeOwned>(fields: &mut Map<String, Value>, name: &str) -> Ans
     }
 }
 
-fn turns(fields: &mut Map<String, Value>) -> Answer<Vec<Turn>> {
+fn turns(fields: &mut Map<String, Value>, unread: &mut Vec<String>) -> Answer<Vec<Turn>> {
     let mut turns = Vec::new();
     if let Some(system) = take::<Value>(fields, "system")? {
-        let parts = blocks::parts(system).map_err(|message| fault("system", message))?;
+        let parts = blocks::parts(system, "system", unread).map_err(|message| fault("system", message))?;
         if parts.iter().any(|part| !matches!(part, Part::Text { .. })) {
             return Err(fault("system", "it takes text blocks only"));
         }
@@ -74,7 +74,7 @@ fn turns(fields: &mut Map<String, Value>) -> Answer<Vec<Turn>> {
     }
     for (index, message) in messages.into_iter().enumerate() {
         named(&message, index, fields);
-        turn(message, index, &mut turns)?;
+        turn(message, (index, &mut *unread), &mut turns)?;
     }
     Ok(turns)
 }
@@ -100,7 +100,7 @@ fn named(message: &Map<String, Value>, index: usize, fields: &mut Map<String, Va
     }
 }
 
-fn turn(mut message: Map<String, Value>, index: usize, turns: &mut Vec<Turn>) -> Answer<()> {
+fn turn(mut message: Map<String, Value>, (index, unread): (usize, &mut Vec<String>), turns: &mut Vec<Turn>) -> Answer<()> {
     let place = |field: &str| format!("messages[{index}].{field}");
     let role: Option<String> = take(&mut message, "role").map_err(|fault| ReadFault { field: place("role"), ..fault })?;
     let role = match role.as_deref() {
@@ -114,7 +114,10 @@ fn turn(mut message: Map<String, Value>, index: usize, turns: &mut Vec<Turn>) ->
         None => return Err(fault(place("role"), "it is missing")),
     };
     let content = message.shift_remove("content").unwrap_or_default();
-    let parts = blocks::parts(content).map_err(|message| fault(place("content"), message))?;
+    let parts = blocks::parts(content, &place("content"), unread).map_err(|message| fault(place("content"), message))?;
+    if !message.is_empty() {
+        blocks::left(&message, &[], &format!("{MESSAGES}[{index}]"), unread);
+    }
     spread(role, sealed::signed_calls(parts), turns);
     Ok(())
 }
@@ -150,6 +153,7 @@ fn tools(fields: &mut Map<String, Value>, call: &mut Call) -> Answer<()> {
         call.tools.push(tool);
     }
     let Some(choice) = take::<Map<String, Value>>(fields, "tool_choice")? else { return Ok(()) };
+    blocks::left(&choice, &["disable_parallel_tool_use", "name", "type"], "tool_choice", &mut call.unread);
     let kind = choice.get("type").and_then(Value::as_str).unwrap_or_default();
     call.tool_choice = Some(match kind {
         "auto" => ToolChoice::Auto,
@@ -200,6 +204,9 @@ fn output(fields: &mut Map<String, Value>, call: &mut Call) -> Answer<()> {
         let schema = format.get_mut("schema").map(Value::take).filter(|_| format["type"] == "json_schema");
         let schema =
             schema.ok_or_else(|| fault("output_config.format", "it must be of the type `json_schema` and have a `schema`"))?;
+        if let Value::Object(format) = &format {
+            blocks::left(format, &["schema", "type"], "output_config.format", &mut call.unread);
+        }
         call.format = Format::Schema { name: "answer".to_owned(), schema, strict: Some(true), description: None };
     }
     if let Some(mut thinking) = take::<Map<String, Value>>(fields, "thinking")? {

@@ -44,7 +44,7 @@ fn fault(endpoint: &Endpoint, status: Option<StatusCode>, said: &Value) -> Upstr
     fault
 }
 
-/// The error's type decides; the status where there is none, as when a proxy answered.
+/// The error's type decides; the status where that says nothing, or there is none, as when a proxy answered.
 fn class(kind: &str, message: &str, status: Option<StatusCode>) -> FaultClass {
     match kind {
         "authentication_error" | "permission_error" => FaultClass::Auth,
@@ -54,8 +54,8 @@ fn class(kind: &str, message: &str, status: Option<StatusCode>) -> FaultClass {
         "overloaded_error" => FaultClass::Overloaded,
         "request_too_large" => FaultClass::TooLarge,
         "timeout_error" => FaultClass::Timeout,
-        "api_error" => FaultClass::Server,
         "invalid_request_error" => invalid(message),
+        // `api_error` too: servers of others give it to errors of every kind.
         _ => by_status(status, message),
     }
 }

@@ -102,6 +102,10 @@ fn blocks(turn: &Turn, index: usize, own: bool, lost: &mut Vec<Lost>) -> Result<
     let mut blocks = Vec::with_capacity(turn.parts.len());
     for (at, part) in turn.parts.iter().enumerate() {
         let place = || format!("messages[{index}].content[{at}]");
+        if let Some(fields) = plain::beside_content(part) {
+            lost.extend(plain::left_out(fields, &format!("messages[{index}]")));
+            continue;
+        }
         match part {
             // Anthropic refuses text that is none, which others write beside tool calls.
             Part::Text { text, .. } | Part::Refusal { text } if !own && text.trim().is_empty() => {}

@@ -7,7 +7,7 @@ use super::{blocks::cache_point, family::Family, messages, post};
 use crate::{
     anthropic::schema,
     fault::UpstreamFault,
-    seam::{Encoded, Endpoint, Lost},
+    seam::{self, Encoded, Endpoint, Lost},
 };
 
 /// Converse has no mode for any JSON object, so it is asked for in words.
@@ -32,6 +32,11 @@ impl Losses {
             self.0.push(lost);
         }
     }
+
+    /// Fields that have names of their own.
+    pub(super) fn all(&mut self, lost: impl Iterator<Item = Lost>) {
+        self.0.extend(lost);
+    }
 }
 
 pub(super) fn encode(endpoint: &Endpoint, call: &Call) -> Result<Encoded, UpstreamFault> {
@@ -45,7 +50,8 @@ pub(super) fn encode(endpoint: &Endpoint, call: &Call) -> Result<Encoded, Upstre
         more: Map::new(),
     };
     encoder.write().map_err(|what| UpstreamFault::unsupported(endpoint, &what))?;
-    let Encoder { body, lost, .. } = encoder;
+    let Encoder { body, mut lost, .. } = encoder;
+    lost.all(seam::unread(call));
     let operation = if call.stream { "converse-stream" } else { "converse" };
     Ok(Encoded { outgoing: post(endpoint, operation, &Value::Object(body))?, lost: lost.0 })
 }

@@ -113,6 +113,10 @@ impl Writer<'_> {
     }
 
     fn part(&mut self, place: &str, part: &Part, role: Role, out: &mut Vec<Value>) -> Result<(), &'static str> {
+        if let Some(fields) = plain::beside_content(part) {
+            self.lost.all(plain::left_out(fields, place));
+            return Ok(());
+        }
         let mut mark = None;
         match part {
             Part::Text { text, cache } => {

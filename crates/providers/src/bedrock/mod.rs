@@ -89,6 +89,7 @@ impl Adapter for Bedrock {
     }
 
     fn authorize(&self, endpoint: &Endpoint, outgoing: &mut Outgoing, now: Timestamp) -> Result<(), UpstreamFault> {
+        endpoint.add_secret_headers(outgoing)?;
         match (&endpoint.credential, &endpoint.secret_key) {
             (Some(access_key), Some(secret_key)) => sign(endpoint, outgoing, now, access_key, secret_key),
             (Some(key), None) => bear(endpoint, outgoing, key),

@@ -142,6 +142,10 @@ impl<'a> Writer<'a> {
     }
 
     fn part(&mut self, place: &str, part: &'a Part, role: Role) -> Result<Option<Value>, UpstreamFault> {
+        if let Some(fields) = plain::beside_content(part) {
+            self.lost.all(plain::left_out(fields, place));
+            return Ok(None);
+        }
         Ok(match part {
             Part::Text { text, cache } => {
                 self.cached(place, cache.as_ref());

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{contents, post, schema, thinking};
 use crate::{
     fault::UpstreamFault,
-    seam::{Encoded, Endpoint, Lost},
+    seam::{self, Encoded, Endpoint, Lost},
 };
 
 /// What others have beside the words that all share, and what would be another answer without it.
@@ -23,6 +23,11 @@ impl Losses {
         if !self.0.contains(&lost) {
             self.0.push(lost);
         }
+    }
+
+    /// Fields that have names of their own.
+    pub(super) fn all(&mut self, lost: impl Iterator<Item = Lost>) {
+        self.0.extend(lost);
     }
 
     pub(super) fn into_vec(self) -> Vec<Lost> {
@@ -50,6 +55,7 @@ pub(super) fn encode(endpoint: &Endpoint, call: &Call) -> Result<Encoded, Upstre
     }
     leave_out(call, &mut lost);
     repeat(call, &mut body, &mut lost);
+    lost.all(seam::unread(call));
     let method = if call.stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
     let outgoing = post(endpoint, method, &Value::Object(body))?;
     Ok(Encoded { outgoing, lost: lost.into_vec() })

@@ -87,6 +87,7 @@ impl Adapter for Gemini {
     }
 
     fn authorize(&self, endpoint: &Endpoint, outgoing: &mut Outgoing, _: Timestamp) -> Result<(), UpstreamFault> {
+        endpoint.add_secret_headers(outgoing)?;
         let Some(credential) = &endpoint.credential else {
             return Ok(());
         };

@@ -58,7 +58,8 @@ fn choice(endpoint: &Endpoint, mut value: Value, id: &str, at: usize) -> Result<
         _ => return Err(UpstreamFault::malformed(endpoint, format!("`choices[{at}]` has no message"))),
     };
     let place = format!("choices[{at}].message");
-    let mut parts = turns::assistant(message, &place).map_err(|fault| UpstreamFault::malformed(endpoint, fault.to_string()))?;
+    let mut parts = turns::assistant(message, &place, &mut Vec::new())
+        .map_err(|fault| UpstreamFault::malformed(endpoint, fault.to_string()))?;
     let mut calls = 0;
     for part in &mut parts {
         if let Part::ToolCall { id: call, arguments, .. } = part {

@@ -135,6 +135,13 @@ impl Fields {
         self.take(name).map(|value| Fields::of(value, &at)).transpose()
     }
 
+    /// Names what nobody took, and what is therefore told to nobody.
+    pub(super) fn left(self, unread: &mut Vec<String>) {
+        let Self { map, at } = self;
+        let said = map.into_iter().filter(|(_, value)| !value.is_null());
+        unread.extend(said.map(|(name, _)| format!("{at}{name}")));
+    }
+
     /// What nobody took.
     pub(super) fn rest(self) -> Map<String, Value> {
         let mut map = self.map;

@@ -22,7 +22,7 @@ pub(super) fn data_url(media_type: &str, data: &str) -> String {
 }
 
 /// The inside of `input_audio`.
-pub(super) fn audio(mut inside: Fields) -> Result<Part, ReadFault> {
+pub(super) fn audio(inside: &mut Fields) -> Result<Part, ReadFault> {
     let format = inside.text("format")?;
     let data = inside.needed_text("data")?;
     let media_type = match format.as_deref() {

@@ -10,7 +10,7 @@ mod extra;
 mod fields;
 mod media;
 mod refusal;
-mod rerank;
+pub mod rerank;
 pub mod responses;
 mod thoughts;
 mod tools;
@@ -32,7 +32,7 @@ use mainspring_llm::{
 use crate::{
     fault::UpstreamFault,
     plain,
-    seam::{Adapter, Encoded, Endpoint, Events, Kept, Operation, Outgoing},
+    seam::{self, Adapter, Encoded, Endpoint, Events, Kept, Operation, Outgoing},
 };
 
 /// OpenAI, everything that speaks its dialect, and, with other addresses and another header, Azure.
@@ -63,7 +63,8 @@ impl Adapter for OpenAi {
 
     fn encode(&self, endpoint: &Endpoint, call: &Call) -> Result<Encoded, UpstreamFault> {
         let call = plain::of(call, self.dialect());
-        let (body, lost) = encode::body(endpoint, self.azure, &call)?;
+        let (body, mut lost) = encode::body(endpoint, self.azure, &call)?;
+        lost.extend(seam::unread(&call));
         Ok(Encoded { outgoing: self.post(endpoint, Operation::Chat, body.to_string().into())?, lost })
     }
 
@@ -106,6 +107,7 @@ impl Adapter for OpenAi {
     }
 
     fn authorize(&self, endpoint: &Endpoint, outgoing: &mut Outgoing, _: Timestamp) -> Result<(), UpstreamFault> {
+        endpoint.add_secret_headers(outgoing)?;
         address::authorize(endpoint, self.azure, outgoing)
     }
 }

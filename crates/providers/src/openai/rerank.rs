@@ -20,14 +20,9 @@ pub(super) fn body(endpoint: &Endpoint, call: &RerankCall) -> Value {
     Value::Object(body)
 }
 
-#[derive(Debug, Deserialize)]
-struct Body {
-    /// Voyage calls them `data`.
-    #[serde(alias = "data")]
-    results: Vec<Scored>,
-    #[serde(default)]
-    model: Option<String>,
-}
+/// What the order is called: `results`, as Cohere, Jina and most others do, or `data`, as Voyage does. A server that says both
+/// means those who read either; `results` counts where it can be read.
+const LISTS: [&str; 2] = ["results", "data"];
 
 #[derive(Debug, Deserialize)]
 struct Scored {
@@ -38,21 +33,39 @@ struct Scored {
 }
 
 pub(super) fn answer(endpoint: &Endpoint, body: &[u8]) -> Result<RerankAnswer, UpstreamFault> {
-    // A bare list is how Text Embeddings Inference answers.
-    let list: Option<Vec<Scored>> = serde_json::from_slice(body).ok();
-    let Body { results, model } = match list {
-        Some(results) => Body { results, model: None },
-        None => serde_json::from_slice(body).map_err(|error| {
-            let told = serde_json::from_slice::<Map<String, Value>>(body).ok();
-            let malformed = || UpstreamFault::malformed(endpoint, error.to_string());
-            told.and_then(|map| refusal::within(endpoint, &map)).unwrap_or_else(malformed)
-        })?,
+    let malformed = |reason: String| UpstreamFault::malformed(endpoint, reason);
+    let said: Value = serde_json::from_slice(body).map_err(|error| malformed(error.to_string()))?;
+    let scored = match &said {
+        Value::Object(map) => match list(map) {
+            Ok((_, scored)) => scored,
+            Err(reason) => return Err(refusal::within(endpoint, map).unwrap_or_else(|| malformed(reason))),
+        },
+        // A bare list is how Text Embeddings Inference answers.
+        bare => Vec::<Scored>::deserialize(bare).map_err(|error| malformed(error.to_string()))?,
     };
-    let mut results: Vec<(u32, f64)> = results.into_iter().map(|scored| (scored.index, scored.relevance_score)).collect();
+    let mut results: Vec<(u32, f64)> = scored.into_iter().map(|scored| (scored.index, scored.relevance_score)).collect();
     results.sort_by(|one, other| other.1.total_cmp(&one.1));
-    Ok(RerankAnswer {
-        model: model.filter(|model| !model.is_empty()).unwrap_or_else(|| endpoint.model.clone()),
-        results,
-        usage: usage::peek(body),
-    })
+    let model = said.get("model").and_then(Value::as_str).filter(|model| !model.is_empty());
+    Ok(RerankAnswer { model: model.unwrap_or(&endpoint.model).to_owned(), results, usage: usage::peek(body) })
+}
+
+/// The order in an answer, and what it is called there; or why there is none.
+fn list(said: &Map<String, Value>) -> Result<(&'static str, Vec<Scored>), String> {
+    let mut reason = None;
+    for name in LISTS {
+        match said.get(name).map(Vec::<Scored>::deserialize) {
+            Some(Ok(scored)) => return Ok((name, scored)),
+            Some(Err(error)) => {
+                reason.get_or_insert_with(|| format!("`{name}`: {error}"));
+            }
+            None => {}
+        }
+    }
+    Err(reason.unwrap_or_else(|| "it has neither `results` nor `data`".to_owned()))
+}
+
+/// What the order is called in an answer that has one, for whoever hands it on in another form.
+#[must_use]
+pub fn named(said: &Map<String, Value>) -> Option<&'static str> {
+    list(said).ok().map(|(name, _)| name)
 }

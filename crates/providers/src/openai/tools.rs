@@ -6,28 +6,39 @@ use serde_json::{Map, Value, json};
 use super::fields::{Fields, ReadFault};
 
 /// A function in chat's form, with what it is under `function`, or flat, as the responses endpoint has it.
-pub(super) fn read(value: Value, at: &str, said_in: Dialect) -> Result<Tool, ReadFault> {
+pub(super) fn read(value: Value, at: &str, said_in: Dialect, unread: &mut Vec<String>) -> Result<Tool, ReadFault> {
     let kind = value.get("type").and_then(Value::as_str).unwrap_or("function");
     if kind != "function" {
         return Ok(Tool::Hosted { said_in, value });
     }
     let mut fields = Fields::of(value, at)?;
+    fields.take("type");
     let cache = fields.take("cache_control");
     let mut inside = match said_in {
-        Dialect::OpenAiResponses => fields,
-        _ => fields.object("function")?.ok_or_else(|| ReadFault::missing(fields.at("function")))?,
+        Dialect::OpenAiResponses => {
+            // Where all tools are told of at once, none comes later.
+            fields.take("defer_loading");
+            fields
+        }
+        _ => {
+            let inside = fields.object("function")?.ok_or_else(|| ReadFault::missing(fields.at("function")))?;
+            fields.left(unread);
+            inside
+        }
     };
-    Ok(Tool::Function {
+    let tool = Tool::Function {
         name: inside.needed_text("name")?,
         description: inside.text("description")?,
         parameters: inside.take("parameters"),
         strict: inside.boolean("strict")?,
         cache,
-    })
+    };
+    inside.left(unread);
+    Ok(tool)
 }
 
 /// A choice that has a word here; others are given back.
-pub(super) fn read_choice(value: Value) -> Result<ToolChoice, Value> {
+pub(super) fn read_choice(value: Value, unread: &mut Vec<String>) -> Result<ToolChoice, Value> {
     match value.as_str() {
         Some("auto") => return Ok(ToolChoice::Auto),
         Some("none") => return Ok(ToolChoice::None),
@@ -37,14 +48,16 @@ pub(super) fn read_choice(value: Value) -> Result<ToolChoice, Value> {
     }
     let is_function = value.get("type").and_then(Value::as_str) == Some("function");
     let name = value.get("function").unwrap_or(&value).get("name").and_then(Value::as_str);
-    match name {
-        Some(name) if is_function => Ok(ToolChoice::Function(name.to_owned())),
-        _ => Err(value),
-    }
+    let Some(name) = name.filter(|_| is_function).map(str::to_owned) else { return Err(value) };
+    let known = ["function", "name", "type"];
+    let more = value.as_object().into_iter().flatten();
+    let more = more.filter(|(name, value)| !value.is_null() && !known.contains(&name.as_str()));
+    unread.extend(more.map(|(name, _)| format!("tool_choice.{name}")));
+    Ok(ToolChoice::Function(name))
 }
 
 /// A format in the form of `response_format`, or flat, as `text.format` has it. One without a word here is given back.
-pub(super) fn read_format(value: Value, at: &str) -> Result<Result<Format, Value>, ReadFault> {
+pub(super) fn read_format(value: Value, at: &str, unread: &mut Vec<String>) -> Result<Result<Format, Value>, ReadFault> {
     match value.get("type").and_then(Value::as_str) {
         Some("text") => return Ok(Ok(Format::Text)),
         Some("json_object") => return Ok(Ok(Format::Json)),
@@ -52,17 +65,23 @@ pub(super) fn read_format(value: Value, at: &str) -> Result<Result<Format, Value
         _ => return Ok(Err(value)),
     }
     let mut fields = Fields::of(value, at)?;
+    fields.take("type");
     let mut inside = match fields.object("json_schema")? {
-        Some(inside) => inside,
+        Some(inside) => {
+            fields.left(unread);
+            inside
+        }
         None => fields,
     };
     let schema = inside.take("schema").filter(Value::is_object);
-    Ok(Ok(Format::Schema {
+    let format = Format::Schema {
         name: inside.text("name")?.unwrap_or_default(),
         schema: schema.ok_or_else(|| inside.must("schema", "a JSON Schema object"))?,
         strict: inside.boolean("strict")?,
         description: inside.text("description")?,
-    }))
+    };
+    inside.left(unread);
+    Ok(Ok(format))
 }
 
 pub(super) fn function(name: &str, description: Option<&str>, parameters: Option<&Value>, strict: Option<bool>) -> Value {

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, ops::Range};
 
 use bytes::{BufMut, Bytes, BytesMut};
+use mainspring_kernel::text;
 use serde_json::Value;
 
 use super::{Field, GUARDED, Member, Object, Parameters, PeekFault, Places, Spot, peek, scan};
@@ -47,6 +48,16 @@ pub fn replace_model(body: &Bytes, model: &str) -> Result<Bytes, PeekFault> {
 /// The body with `stream_options.include_usage`.
 pub fn with_usage(body: &Bytes) -> Result<Bytes, PeekFault> {
     Ok(peek(body)?.rewrite(body, Rewrite { usage: true, ..Rewrite::default() }))
+}
+
+/// The value of a field at the top of a body.
+pub fn value(body: &[u8], name: &str) -> Result<Option<Value>, PeekFault> {
+    let mut found = [None];
+    scan(body, &[name], &[], &mut found)?;
+    let read = |member: Member<'_>| {
+        serde_json::from_str(member.text).map_err(|error| PeekFault::NotJson { why: text::elide(&error.to_string(), 200) })
+    };
+    found[0].map(read).transpose()
 }
 
 /// The body with a field at its top set to a value, or without that field.

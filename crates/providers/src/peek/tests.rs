@@ -3,7 +3,7 @@ use mainspring_kernel::Fault;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::{Field, Peek, PeekFault, Rewrite, peek, replace_model, set_field, set_fields, with_usage};
+use super::{Field, Peek, PeekFault, Rewrite, peek, replace_model, set_field, set_fields, value, with_usage};
 use crate::Operation;
 
 fn bytes(text: &str) -> Bytes {
@@ -12,6 +12,17 @@ fn bytes(text: &str) -> Bytes {
 
 fn parsed(body: &[u8]) -> Value {
     serde_json::from_slice(body).expect("an edited body is JSON")
+}
+
+#[test]
+fn a_field_at_the_top_is_read_without_the_rest() {
+    let body = br#"{"a": {"b": [1e2]}, "c": null, "d": {"a": 2}, "\u0065": 3}"#;
+    let wanted = [("a", Some(json!({"b": [1e2]}))), ("b", None), ("c", Some(Value::Null)), ("e", Some(json!(3)))];
+    for (name, want) in wanted {
+        assert_eq!(value(body, name).unwrap(), want, "{name}");
+    }
+    assert!(matches!(value(b"{", "a"), Err(PeekFault::NotJson { .. })));
+    assert!(matches!(value(br#"{"a": 1, "a": 2}"#, "a"), Err(PeekFault::Duplicate { .. })));
 }
 
 #[test]

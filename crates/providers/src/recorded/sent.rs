@@ -120,7 +120,9 @@ impl<'a> Sent<'a> {
                 unless(kept || self.is_lost_at(place, &[".reasoning"], None), format!("thought: {thought:?}"))
             }
             Part::Other { value, .. } => {
-                let told = self.is_lost_at(place, &["", ".content"], Some(plain::ITS_OWN));
+                let field = |name: &String| self.is_lost(&format!("messages[{}].{name}", place.index));
+                let fields = plain::beside_content(part).is_some_and(|fields| fields.keys().all(field));
+                let told = fields || self.is_lost_at(place, &["", ".content"], Some(plain::ITS_OWN));
                 // A summary in the place of a conversation is a text.
                 let said = value["content"].as_str().is_some_and(|text| value["type"] == "compaction" && self.says(text));
                 unless(told || said || holds(self.body, value), format!("a part of its own: {value}"))

@@ -1,7 +1,7 @@
 //! What every kind of provider keeps to itself.
 
 use http::{HeaderMap, StatusCode};
-use mainspring_kernel::Fault as _;
+use mainspring_kernel::{Fault as _, Timestamp};
 use mainspring_llm::exchange::{Call, Dialect, Role, Turn};
 use proptest::prelude::*;
 use serde_json::json;
@@ -35,6 +35,35 @@ fn words_without_the_credential_are_the_same_words() {
     assert!(endpoint.is_quoted(format!("Bearer {KEY}").as_bytes()) && !endpoint.is_quoted(b"sk-test-"));
     let short = Endpoint { credential: Some("a".into()), secret_key: None, session_token: None, ..endpoint };
     assert_eq!(short.unquoted("a b a"), "a b a", "what occurs in any text is no key");
+}
+
+#[test]
+fn headers_with_secrets_are_sent_and_never_shown() {
+    const PORTAL: &str = "portal-0123456789-abcdef";
+    let mut call = Call::new("asked", Dialect::OpenAiChat);
+    call.turns = vec![Turn::text(Role::User, "Hi")];
+    for kind in KINDS {
+        // The credential's own header comes before one of the same name.
+        let names = ["x-portal-token", "authorization", "api-key", "x-api-key", "x-goog-api-key"];
+        let secret_headers = names.iter().map(|name| ((*name).to_owned(), PORTAL.into())).collect();
+        let endpoint = Endpoint { secret_headers, ..endpoint(kind) };
+        let adapter = adapter(kind).unwrap();
+        let mut sent = adapter.encode(&endpoint, &call).unwrap().outgoing;
+        assert!(!sent.headers.contains_key("x-portal-token"), "{kind:?}: `authorize` alone sees them");
+        adapter.authorize(&endpoint, &mut sent, Timestamp::from_micros(1_700_000_000_000_000)).unwrap();
+        assert_eq!(sent.headers["x-portal-token"], PORTAL, "{kind:?}");
+        assert_eq!(sent.headers.values().filter(|value| *value == PORTAL).count(), names.len() - 1, "{kind:?}");
+        assert!(!format!("{endpoint:?} {sent:?}").contains(PORTAL), "{kind:?}");
+        assert_eq!(endpoint.unquoted(&format!("no {PORTAL}")), "no [credential]");
+        let mut schemed = endpoint.clone();
+        schemed.secret_headers = [("authorization".to_owned(), format!("Bearer {PORTAL}").into())].into();
+        assert_eq!(schemed.unquoted(&format!("no {PORTAL}, sent as Bearer {PORTAL}")), "no [credential], sent as [credential]");
+        assert!(schemed.is_quoted(format!("no {PORTAL}").as_bytes()));
+        let mut broken = endpoint.clone();
+        broken.secret_headers.insert("no header".to_owned(), PORTAL.into());
+        let fault = adapter.authorize(&broken, &mut sent, Timestamp::from_micros(0)).unwrap_err();
+        assert!(fault.message.contains("no header") && !fault.message.contains(PORTAL), "{fault}");
+    }
 }
 
 /// An error as some server of some dialect writes it, with a word in one of its places.

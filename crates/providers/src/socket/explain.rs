@@ -78,8 +78,28 @@ fn untrusted(fault: &rustls::Error) -> String {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "its certificate is for another name".into()
         }
-        other => format!("its certificate cannot be trusted: {other}"),
+        CertificateError::Revoked => "its certificate has been revoked".into(),
+        // Said by the library's own name for it alone.
+        CertificateError::Other(why) => match why.to_string().as_str() {
+            "CaUsedAsEndEntity" => "its certificate is one of an authority, which no server may show".into(),
+            other => format!("its certificate cannot be trusted: {}", in_words(other)),
+        },
+        other => format!("its certificate cannot be trusted: {}", in_words(&format!("{other:?}"))),
     }
+}
+
+/// What a library calls a fault, as words: `UnsupportedCertVersion` is "unsupported cert version". What stands behind the name
+/// is for whoever writes programs.
+fn in_words(name: &str) -> String {
+    let name = name.split(|letter: char| !letter.is_ascii_alphanumeric()).next().unwrap_or_default();
+    let mut words = String::new();
+    for letter in name.strip_suffix("Context").unwrap_or(name).chars() {
+        if letter.is_ascii_uppercase() && !words.is_empty() {
+            words.push(' ');
+        }
+        words.push(letter.to_ascii_lowercase());
+    }
+    words
 }
 
 fn because(fault: &(dyn Error + 'static)) -> String {
@@ -100,4 +120,37 @@ fn causes<'f>(fault: &'f (dyn Error + 'static)) -> impl Iterator<Item = &'f (dyn
         Some(cause) => cause.get_ref().map(|inner| inner as &(dyn Error + 'static)),
         None => fault.source(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rustls::{CertificateError, OtherError};
+
+    use super::untrusted;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Named(&'static str);
+
+    #[test]
+    fn faults_that_have_only_a_name_are_told_in_words() {
+        let other = |name| CertificateError::Other(OtherError(Arc::new(Named(name))));
+        for (fault, why) in [
+            (other("UnsupportedCertVersion"), "its certificate cannot be trusted: unsupported cert version"),
+            (other("TrailingData(Certificate)"), "its certificate cannot be trusted: trailing data"),
+            (other("CaUsedAsEndEntity"), "its certificate is one of an authority, which no server may show"),
+            (CertificateError::BadSignature, "its certificate cannot be trusted: bad signature"),
+            (
+                CertificateError::UnsupportedSignatureAlgorithmContext {
+                    signature_algorithm_id: vec![1],
+                    supported_algorithms: Vec::new(),
+                },
+                "its certificate cannot be trusted: unsupported signature algorithm",
+            ),
+        ] {
+            assert_eq!(untrusted(&rustls::Error::InvalidCertificate(fault)), why);
+        }
+    }
 }

@@ -1,7 +1,10 @@
 //! From what people write to what can be called.
 
-use mainspring_kernel::{Fault, FaultKind, Name, id::ProjectId};
+use std::collections::BTreeMap;
+
+use mainspring_kernel::{Digest, Fault, FaultKind, Name, id::ProjectId};
 use secrecy::SecretString;
+use serde_json::json;
 
 use super::{ProviderKind, ProviderSpec};
 use crate::{
@@ -16,7 +19,7 @@ pub enum EndpointFault {
     #[error("provider `{provider}` has no address: the type `{kind}` is no server")]
     NoAddress { provider: Name, kind: &'static str },
     #[error("`{field}` of provider `{provider}`: {fault}")]
-    Credential { provider: Name, field: &'static str, fault: CredentialFault },
+    Credential { provider: Name, field: String, fault: CredentialFault },
 }
 
 impl Fault for EndpointFault {
@@ -65,8 +68,10 @@ impl ProviderSpec {
         };
         let keys = Keys { provider: name, credentials, project };
         let [credential, secret_key, session_token] = self.keys(&keys).await?;
+        let (headers, secret_headers) = self.headers(&keys).await?;
         let mut endpoint = Endpoint {
-            headers: self.headers.clone(),
+            headers,
+            secret_headers,
             credential,
             secret_key,
             session_token,
@@ -84,6 +89,15 @@ impl ProviderSpec {
             endpoint.habits.responses = responses;
         }
         Ok(endpoint)
+    }
+
+    /// Where its keys usually lie, of a provider that says nothing of them.
+    pub(crate) fn variables(&self) -> Vec<&'static str> {
+        match self.usual() {
+            Some(_) if self.kind == ProviderKind::Bedrock => AWS.to_vec(),
+            Some(usual) => vec![usual.variable],
+            None => Vec::new(),
+        }
     }
 
     /// Which known server it is, as the spec says, or its address.
@@ -112,6 +126,20 @@ impl ProviderSpec {
             }
             ProviderKind::Azure | ProviderKind::Local => return None,
         })
+    }
+
+    /// Which account at which server is meant: where requests go, and where the keys lie that they go with. It stays the same
+    /// when a key is exchanged where it lies, and says nothing of the key. Headers belong to it, since some choose the account.
+    #[must_use]
+    pub fn account(&self) -> Digest {
+        let written = |key: &Option<CredentialRef>| key.as_ref().map(ToString::to_string);
+        let keys = match (&self.credential, self.usual()) {
+            (None, Some(usual)) => [Some(format!("env:{}", usual.variable)), None, None],
+            _ => [written(&self.credential), written(&self.secret_key), written(&self.session_token)],
+        };
+        let Self { kind, region, headers, .. } = self;
+        let (kind, address) = (kind.as_str(), self.address());
+        Digest::of_json(&json!({"kind": kind, "address": address, "keys": keys, "region": region, "headers": headers}))
     }
 
     /// The usual places are for the usual addresses only: a key of this server's environment is sent to an address that a
@@ -151,7 +179,26 @@ impl ProviderSpec {
         let secret_key = keys.usual("secret_key", AWS[1], true).await?;
         Ok([credential, secret_key, keys.usual("session_token", AWS[2], false).await?])
     }
+
+    async fn headers(&self, keys: &Keys<'_>) -> Result<Headers, EndpointFault> {
+        let (mut plain, mut secret) = Headers::default();
+        for (name, value) in &self.headers {
+            match CredentialRef::of_value(value) {
+                Some(Ok(reference)) => {
+                    secret.insert(name.clone(), keys.look_up(&format!("headers.{name}"), &reference).await?);
+                }
+                // What was kept before such values were references is sent as it was.
+                Some(Err(_)) | None => {
+                    plain.insert(name.clone(), value.clone());
+                }
+            }
+        }
+        Ok((plain, secret))
+    }
 }
+
+/// Headers with what stands in the spec, and those with what lies where keys do.
+type Headers = (BTreeMap<String, String>, BTreeMap<String, SecretString>);
 
 /// Looks keys up for one provider.
 struct Keys<'k> {
@@ -161,18 +208,14 @@ struct Keys<'k> {
 }
 
 impl Keys<'_> {
-    async fn written(
-        &self,
-        field: &'static str,
-        reference: Option<&CredentialRef>,
-    ) -> Result<Option<SecretString>, EndpointFault> {
+    async fn written(&self, field: &str, reference: Option<&CredentialRef>) -> Result<Option<SecretString>, EndpointFault> {
         match reference {
             None => Ok(None),
             Some(reference) => self.look_up(field, reference).await.map(Some),
         }
     }
 
-    async fn usual(&self, field: &'static str, variable: &str, needed: bool) -> Result<Option<SecretString>, EndpointFault> {
+    async fn usual(&self, field: &str, variable: &str, needed: bool) -> Result<Option<SecretString>, EndpointFault> {
         match self.look_up(field, &CredentialRef::Env(variable.to_owned())).await {
             Ok(key) => Ok(Some(key)),
             Err(EndpointFault::Credential { fault, .. }) if !needed && is_absent(&fault) => Ok(None),
@@ -180,9 +223,9 @@ impl Keys<'_> {
         }
     }
 
-    async fn look_up(&self, field: &'static str, reference: &CredentialRef) -> Result<SecretString, EndpointFault> {
+    async fn look_up(&self, field: &str, reference: &CredentialRef) -> Result<SecretString, EndpointFault> {
         let found = self.credentials.resolve(self.project, reference).await;
-        found.map_err(|fault| EndpointFault::Credential { provider: self.provider.clone(), field, fault })
+        found.map_err(|fault| EndpointFault::Credential { provider: self.provider.clone(), field: field.to_owned(), fault })
     }
 }
 

@@ -123,6 +123,33 @@ fn headers_carry_no_credentials_and_nothing_of_the_connection() {
 }
 
 #[test]
+fn a_header_with_a_secret_says_where_it_lies() {
+    for value in ["env:PORTAL_TOKEN", "secret:portal", "file:/run/secrets/portal"] {
+        for name in ["x-portal-token", "authorization", "api-key", "x-team"] {
+            fits(json!({ "type": "openai", "headers": { name: value } }));
+        }
+        refused(json!({ "type": "openai", "headers": { "host": value } }), "headers.host", "belongs to the connection");
+        refused(json!({ "type": "local", "headers": { "x-team": value } }), "headers", "servers only");
+    }
+    for name in ["x-my-api-key", "Ocp-Apim-Subscription-Key", "X_Auth", "x-portal-token", "portal-secret", "password", "x-apikey"]
+    {
+        let value = json!({ "type": "openai", "headers": { name: "hunter2" } });
+        refused(value.clone(), &format!("headers.{name}"), "write where the value lies, as `env:NAME`");
+        assert!(!problems(&value)[0].contains("hunter2"));
+    }
+    for name in ["x-monkey", "openai-organization", "x-author", "anthropic-beta"] {
+        fits(json!({ "type": "openai", "headers": { name: "hunter2" } }));
+    }
+    // What begins as a reference and is none is no value.
+    for (value, says) in [("env:MY-TOKEN", "letters, digits and underscores"), ("file:key", "begins with a slash")] {
+        refused(json!({ "type": "openai", "headers": { "x-team": value } }), "headers.x-team", says);
+    }
+    let key = json!({ "type": "openai", "headers": { "x-team": "env:sk-live-4f9a1c77d0e84b6e9b1d" } });
+    refused(key.clone(), "headers.x-team", "looks like a key itself");
+    assert!(!problems(&key)[0].contains("4f9a"));
+}
+
+#[test]
 fn everything_that_is_wrong_is_said_at_once() {
     let found = problems(&json!({ "type": "bedrock", "base_url": "x", "headers": { "cookie": "a" }, "max_concurrent": 0 }));
     let places: Vec<&str> = found.iter().filter_map(|problem| problem.split(':').next()).collect();
@@ -219,6 +246,22 @@ async fn a_key_that_is_not_there_is_named_by_its_place() {
 }
 
 #[tokio::test]
+async fn headers_take_their_values_from_where_keys_lie() {
+    let with = |value: &str| {
+        let headers = json!({ "x-portal-token": value, "x-team": "red" });
+        endpoint(json!({ "type": "openai", "base_url": "https://proxy.example/v1", "headers": headers }))
+    };
+    let found = with("env:MINE").await.unwrap();
+    let secret: Vec<_> = found.secret_headers.iter().map(|(name, value)| (name.as_str(), value.expose_secret())).collect();
+    let plain: Vec<_> = found.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!((secret, plain), (vec![("x-portal-token", "of MINE")], vec![("x-team", "red")]));
+    assert!(!format!("{found:?}").contains("of MINE"));
+    let fault = with("env:NOT_SET").await.unwrap_err();
+    let says = "`headers.x-portal-token` of provider `there`: the server's environment has no variable `NOT_SET`";
+    assert_eq!((fault.to_string().as_str(), fault.code()), (says, "credential-no-variable"));
+}
+
+#[tokio::test]
 async fn habits_of_a_preset_reach_the_endpoint() {
     let mistral = json!({ "type": "openai", "preset": "mistral", "credential": "env:MINE" });
     assert!(!endpoint(mistral).await.unwrap().habits.stream_options);
@@ -283,4 +326,42 @@ async fn requests_of_responses_go_to_servers_that_have_them() {
     assert_eq!(responses_of(json!({ "type": "openai", "base_url": at, "preset": "openai" })).await, there);
     assert_eq!(responses_of(json!({ "type": "openai", "base_url": at, "preset": "openai", "responses": false })).await, None);
     refused(json!({ "type": "anthropic", "responses": true }), "responses", "`openai` only");
+}
+
+#[test]
+fn an_account_is_where_requests_go_and_where_their_keys_lie() {
+    let account = |value: Value| spec(value).account();
+    let base = json!({"type": "azure", "base_url": "https://us.openai.azure.com/openai/v1", "credential": "secret:azure"});
+    let with = |name: &str, value: Value| {
+        let mut other = base.clone();
+        other[name] = value;
+        account(other)
+    };
+    let same = [
+        with("base_url", json!("https://us.openai.azure.com/openai/v1/")),
+        with("models", json!(["a"])),
+        with("max_concurrent", json!(3)),
+        with("api_version", json!("2024-10-21")),
+    ];
+    assert!(same.iter().all(|same| *same == account(base.clone())));
+    let mut others = vec![
+        account(base.clone()),
+        with("type", json!("openai")),
+        with("base_url", json!("https://eu.openai.azure.com/openai/v1")),
+        with("credential", json!("secret:other")),
+        with("credential", json!("env:AZURE")),
+        with("headers", json!({"openai-organization": "org-1"})),
+        with("headers", json!({"openai-organization": "org-2"})),
+        account(json!({"type": "openai"})),
+        account(json!({"type": "openai", "preset": "groq"})),
+        account(json!({"type": "anthropic"})),
+        account(json!({"type": "local"})),
+    ];
+    let all = others.len();
+    others.sort();
+    others.dedup();
+    assert_eq!(others.len(), all);
+    // What is not written is as if the usual were.
+    let usual = json!({"type": "openai", "base_url": "https://api.openai.com/v1", "credential": "env:OPENAI_API_KEY"});
+    assert_eq!(account(json!({"type": "openai"})), account(usual));
 }

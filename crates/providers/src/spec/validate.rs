@@ -1,15 +1,32 @@
 //! What a provider's spec has to keep to. Messages never repeat a value that could hold a key.
 
 use http::{HeaderName, HeaderValue};
+use mainspring_kernel::Fault as _;
 use mainspring_registry::{SpecFault, SpecProblem};
 use url::Url;
 
 use super::{ProviderKind, ProviderSpec};
-use crate::credential::is_key;
+use crate::credential::{CredentialRef, is_key};
 
 /// Headers that prove who is asking: the credential brings them.
 const OF_CREDENTIALS: &[&str] =
     &["authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key", "x-amz-security-token", "cookie"];
+
+/// Words in the name of a header whose value is likely a secret.
+const OF_SECRETS: &[&str] = &[
+    "apikey",
+    "auth",
+    "authorization",
+    "bearer",
+    "cookie",
+    "credential",
+    "credentials",
+    "key",
+    "passwd",
+    "password",
+    "secret",
+    "token",
+];
 
 /// Headers that belong to the connection: whoever sends the request writes them.
 const OF_CONNECTIONS: &[&str] = &[
@@ -89,27 +106,44 @@ impl ProviderSpec {
         }
     }
 
-    fn check_header(&self, name: &str, value: &str) -> Result<(), &'static str> {
+    fn check_header(&self, name: &str, value: &str) -> Result<(), String> {
         let lower = name.to_ascii_lowercase();
+        if OF_CONNECTIONS.contains(&lower.as_str()) {
+            return Err("belongs to the connection and cannot be set".to_owned());
+        }
+        match CredentialRef::of_value(value) {
+            _ if HeaderName::from_bytes(name.as_bytes()).is_err() => Err("is not the name of a header".to_owned()),
+            Some(Ok(_)) => Ok(()),
+            Some(Err(fault)) => Err(format!("{fault}: {}", fault.hint().unwrap_or_default())),
+            None => self.check_value(&lower, value).map_err(str::to_owned),
+        }
+    }
+
+    /// A value that stands in the spec itself.
+    fn check_value(&self, name: &str, value: &str) -> Result<(), &'static str> {
         // Says only that the credential goes where other servers have it; Anthropic's own adapter reads it.
-        let scheme_alone = lower == "authorization" && value.trim().eq_ignore_ascii_case("bearer");
+        let scheme_alone = name == "authorization" && value.trim().eq_ignore_ascii_case("bearer");
         if scheme_alone && self.kind == ProviderKind::Anthropic {
             return Ok(());
         }
-        if OF_CREDENTIALS.contains(&lower.as_str()) {
-            return Err("carries a credential, and specs are shown to everyone in the project: use `credential`");
+        if OF_CREDENTIALS.contains(&name) {
+            return Err(
+                "carries a credential, and specs are shown to everyone in the project: use `credential`, or write where the value \
+                 lies, as `env:NAME`, `secret:name` or `file:/path`",
+            );
         }
-        if OF_CONNECTIONS.contains(&lower.as_str()) {
-            return Err("belongs to the connection and cannot be set");
-        }
-        if HeaderName::from_bytes(name.as_bytes()).is_err() {
-            return Err("is not the name of a header");
+        if name.split(['-', '_']).any(|word| OF_SECRETS.contains(&word)) {
+            return Err(
+                "likely carries a secret by its name, and specs are shown to everyone in the project: write where the value lies, \
+                 as `env:NAME`, `secret:name` or `file:/path`",
+            );
         }
         if HeaderValue::from_str(value).is_err() {
             return Err("has a value that no header can carry");
         }
         if is_key(value.trim()) {
-            return Err("looks like a key, and specs are shown to everyone in the project: use `credential`");
+            return Err("looks like a key, and specs are shown to everyone in the project: write where it lies, as `env:NAME`, \
+                 `secret:name` or `file:/path`");
         }
         Ok(())
     }

@@ -474,4 +474,17 @@ pub(super) const ROWS: &[Row] = &[
         responses: Some(r#"{"novel": "mark-novel"}"#),
         messages: Some(r#"{"novel": "mark-novel"}"#),
     },
+    Row {
+        what: "Fields that nobody here knows, of a message and within it",
+        marks: &["mark-novel"],
+        chat: Some(
+            r#"{"messages": [{"role": "user", "novel": "mark-novel", "content": [{"type": "text", "text": "hello", "novel": "mark-novel"}]}]}"#,
+        ),
+        responses: Some(
+            r#"{"input": [{"role": "user", "novel": "mark-novel", "content": [{"type": "input_text", "text": "hello", "novel": "mark-novel"}]}]}"#,
+        ),
+        messages: Some(
+            r#"{"messages": [{"role": "user", "novel": "mark-novel", "content": [{"type": "text", "text": "hello", "novel": "mark-novel"}]}]}"#,
+        ),
+    },
 ];

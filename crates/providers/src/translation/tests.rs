@@ -123,6 +123,22 @@ fn what_changes_no_answer_is_left_out_and_named() {
 }
 
 #[test]
+fn what_nobody_knows_of_a_message_is_named_by_its_place() {
+    for client in Client::ALL {
+        let messages = if client == Client::Responses { "input" } else { "messages" };
+        let mut want = [format!("{messages}[0].content[0].novel"), format!("{messages}[0].novel")];
+        want.sort();
+        for server in client.servers() {
+            let what = "Fields that nobody here knows, of a message and within it";
+            let found = all().into_iter().find(|(whose, at, said, _)| *whose == client && at == server && *said == what);
+            let Some((.., Fate::Lost(mut named))) = found else { panic!("{client:?} {server:?}: {found:?}") };
+            named.sort();
+            assert_eq!(named, want, "{client:?} {server:?}");
+        }
+    }
+}
+
+#[test]
 fn every_recorded_answer_is_read_and_holds_what_is_looked_for() {
     for row in answers::ROWS {
         assert!(answers::decoded(row.server, row.body).is_some(), "{:?}: {}", row.server, row.what);

@@ -126,6 +126,18 @@ fn aliases_in_yaml_cannot_blow_up() {
 }
 
 #[test]
+fn a_field_that_stands_twice_is_refused_with_its_name_and_line() {
+    let text = "kind: prompt\n---\nkind: prompt\nspec:\n  text: one\n  tone: dry\n  text: two\n";
+    let RegistryFault::Rejected { problems } = Draft::read("twice.yaml", text).unwrap_err() else { panic!() };
+    let said = problems[0].to_string();
+    assert!(said.starts_with("twice.yaml#2: ") && said.contains("duplicate field `text` at line 7 column 3"), "{said}");
+    let marked = Draft::read("marked.yaml", "\u{feff}kind: prompt\n").unwrap();
+    assert_eq!(marked[0].value, json!({"kind": "prompt"}), "a mark of the encoding is no part of it");
+    // What several objects say, each says once.
+    assert_eq!(Draft::read("once.yaml", "a: &a {text: one}\nb: {text: two}\nc: *a\n").unwrap().len(), 1);
+}
+
+#[test]
 fn depth_cannot_blow_the_stack_or_the_clock() {
     let deep = [
         "[".repeat(200_000),

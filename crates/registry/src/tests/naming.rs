@@ -20,6 +20,7 @@ on_every_engine!(Catalog: [
     a_target_is_looked_for_below_its_provider_only,
     without_a_list_every_name_is_taken,
     what_is_only_mentioned_is_warned_of_where_it_is_not_there,
+    a_name_that_two_routes_answer_to_is_warned_of,
 ]);
 
 /// What the process has.
@@ -201,4 +202,40 @@ async fn what_is_only_mentioned_is_warned_of_where_it_is_not_there(catalog: Cata
     assert_eq!(again.changes[0].warnings, [warned], "also where nothing changes");
     room.apply(&[route("their")]).await.unwrap();
     assert!(room.apply(&[mentioning()]).await.unwrap().changes[0].warnings.is_empty());
+}
+
+/// What is said of each draft, before and while it is applied all the same.
+async fn warnings(room: &Room, drafts: &[Draft]) -> Vec<Vec<String>> {
+    let plan = room.registry.plan(&room.reader, drafts).await.unwrap();
+    assert_eq!(room.apply(drafts).await.unwrap(), plan);
+    plan.changes.into_iter().map(|change| change.warnings).collect()
+}
+
+async fn a_name_that_two_routes_answer_to_is_warned_of(catalog: Catalog) {
+    let room = room(catalog).await;
+    let route = |name: &str, also: &[&str]| draft("route", name, json!({"own": true, "also": also}));
+    // A pattern and a name that it fits are two names.
+    assert_eq!(
+        warnings(&room, &[route("b", &["gpt-4o", "claude-*", "b"]), route("c", &["gpt-*", "claude-9"])]).await,
+        [Vec::<String>::new(), Vec::new()]
+    );
+    let hidden = [
+        "`claude-*` is a name of route `b` too, and calls of it go there",
+        "`gpt-4o` is a name of route `b` too, and calls of it go there",
+    ];
+    assert_eq!(warnings(&room, &[route("d", &["gpt-4o", "claude-*"])]).await, [hidden]);
+    // Of two that want a name the first has it, whichever was there before.
+    assert_eq!(
+        warnings(&room, &[route("a", &["gpt-4o"])]).await,
+        [["`gpt-4o` is a name of route `b`, route `d` too; calls of it come here"]]
+    );
+    // But a route's own name is its own.
+    let (own, other) = (
+        "`gpt-4o` is a name of route `a`, route `b`, route `d` too; calls of it come here",
+        "`gpt-4o` is a name of route `gpt-4o` too, and calls of it go there",
+    );
+    assert_eq!(warnings(&room, &[route("a", &["gpt-4o"]), route("gpt-4o", &[])]).await, [[other], [own]]);
+    // Routes of other projects have names of their own.
+    let stranger = room.registry.plan(&room.stranger, &[route("z", &["gpt-4o"])]).await.unwrap();
+    assert!(stranger.changes[0].warnings.is_empty());
 }

@@ -1,10 +1,14 @@
-//! The kind `monitor`, with what only the room of spans knows: whether a filter can be read and a field measured.
+//! The kind `monitor`, with what only the room of spans and points knows: whether a filter can be read and a field measured.
 
 use mainspring_kernel::Fault as _;
-use mainspring_monitors::{Compare, Measure, MonitorSpec, ReleaseOf};
-use mainspring_observability::{FilterFault, SpanFilter, TraceFault, check_group_field, check_number_field, score_field};
+use mainspring_monitors::{Compare, Measure, MetricMeasure, MonitorSpec, ReleaseOf};
+use mainspring_observability::{
+    FilterFault, MetricValue, SpanFilter, TraceFault, check_group_field, check_number_field, check_point_attribute, score_field,
+};
 use mainspring_registry::{KindDescriptor, ParsedSpec, SpecFault, SpecProblem};
 use serde_json::Value;
+
+use super::metrics::as_points_say;
 
 pub(crate) fn kind() -> KindDescriptor {
     KindDescriptor { parse, ..mainspring_monitors::descriptor() }
@@ -18,8 +22,11 @@ fn parse(value: &Value) -> Result<ParsedSpec, SpecFault> {
 }
 
 fn problems(spec: &MonitorSpec) -> Vec<SpecProblem> {
+    if let Measure::Metric(metric) = &spec.measure {
+        return metric_problems(spec, metric);
+    }
     let measured = match &spec.measure {
-        Measure::Count => None,
+        Measure::Count | Measure::Metric(_) => None,
         Measure::Rate { hits } => filter("measure.rate.hits", hits),
         Measure::Sum { field } => measured_problem("measure.sum.field", field, check_number_field),
         Measure::Mean { field } => measured_problem("measure.mean.field", field, check_number_field),
@@ -33,10 +40,27 @@ fn problems(spec: &MonitorSpec) -> Vec<SpecProblem> {
     [watched, measured, sliced].into_iter().flatten().collect()
 }
 
+/// Which kind it is sent as is seen when it comes, unless the spec says it.
+fn metric_problems(spec: &MonitorSpec, metric: &MetricMeasure) -> Vec<SpecProblem> {
+    let value = match (MetricValue::read(&metric.value), metric.kind.map(as_points_say)) {
+        (Err(fault), _) => Some(problem("measure.metric.value", fault.to_string())),
+        (Ok(value), Some(kind)) if !value.may_be_of(kind) => {
+            Some(problem("measure.metric.value", format!("there is no {value} of a {}", kind.as_str())))
+        }
+        (Ok(_), _) => None,
+    };
+    let named = metric.attributes.keys().filter_map(|name| {
+        let fault = check_point_attribute(name).err()?;
+        Some(problem(&format!("measure.metric.attributes.{name}"), fault.to_string()))
+    });
+    let sliced = spec.slices.as_deref().and_then(|name| field_problem("slices", check_point_attribute(name)));
+    value.into_iter().chain(named).chain(sliced).collect()
+}
+
 /// A field, or an attribute. What was said of spans is sliced by their fields alone.
 fn slices_problem(spec: &MonitorSpec, field: &str) -> Option<SpecProblem> {
     let measured = match &spec.measure {
-        Measure::Count | Measure::Rate { .. } | Measure::Topics { .. } => None,
+        Measure::Count | Measure::Rate { .. } | Measure::Topics { .. } | Measure::Metric(_) => None,
         Measure::Sum { field }
         | Measure::Mean { field }
         | Measure::Percentile { field, .. }
@@ -117,6 +141,13 @@ mod tests {
             json!({ "slices": "attributes[\"region\"]" }),
             json!({ "measure": { "numbers": { "field": "attributes[\"n\"]" } }, "compare": drift }),
             json!({ "measure": { "categories": { "field": "attributes['tier']" } }, "compare": drift }),
+            json!({ "measure": { "metric": { "name": "shop.orders", "value": "rate" } }, "slices": "resource.service.version" }),
+            json!({
+                "measure": { "metric": {
+                    "name": "shop.time", "value": "p95", "kind": "histogram", "attributes": { "region": ["eu"] },
+                } },
+                "compare": drift,
+            }),
         ] {
             assert_eq!(problems_of(&fields), Vec::<String>::new(), "{fields}");
         }
@@ -143,6 +174,24 @@ mod tests {
                     "slices": "attributes[\"region\"]",
                 }),
                 "slices: scores are sliced by a field",
+            ),
+            (
+                json!({ "measure": { "metric": { "name": "shop.orders", "value": "ratte" } } }),
+                "measure.metric.value: a metric has no `ratte`: did you mean `rate`?",
+            ),
+            (
+                json!({ "measure": { "metric": { "name": "shop.orders", "value": "p95", "kind": "sum" } } }),
+                "measure.metric.value: there is no p95 of a sum",
+            ),
+            (
+                json!({ "measure": { "metric": {
+                    "name": "shop.orders", "value": "rate", "attributes": { "gen_ai.input.messages": ["a"] },
+                } } }),
+                "measure.metric.attributes.gen_ai.input.messages: `gen_ai.input.messages` holds what people wrote",
+            ),
+            (
+                json!({ "measure": { "metric": { "name": "shop.orders", "value": "rate" } }, "slices": "input.value" }),
+                "slices: `input.value` holds what people wrote",
             ),
             (json!({ "slices": "score.tone" }), "slices: groups cannot be made of `score.tone`"),
             (

@@ -13,11 +13,12 @@ use mainspring_monitors::{
     Summary, Tally, Watched,
 };
 use mainspring_observability::{
-    Drift, FirstSeen, NumbersRow, Observability, ScoreValue, SeriesQuestion, SeriesRow, SpanFilter, TraceFilter, score_field,
+    Drift, FirstSeen, MetricPoints, NumbersRow, Observability, ScoreValue, SeriesQuestion, SeriesRow, SpanFilter, TraceFilter,
+    score_field,
 };
 use serde_json::Value;
 
-use super::{boxed, watcher};
+use super::{boxed, metrics, watcher};
 use crate::drifting;
 
 /// Traces that an alert shows, and the spans that are looked at to find them.
@@ -27,23 +28,29 @@ const EXAMPLE_SPANS: usize = 50;
 const SCORED_WITHIN: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Debug)]
-pub(super) struct Spans(pub(super) Observability, pub(super) Drift);
+pub(super) struct Spans {
+    pub(super) observability: Observability,
+    pub(super) drift: Drift,
+    pub(super) points: MetricPoints,
+}
 
 #[derive(Debug)]
 struct OfProject {
     observability: Observability,
     drift: Drift,
+    points: MetricPoints,
     watcher: Actor,
 }
 
 /// Points in order, by slice. Where nothing is sliced the only one has an empty name.
-type Points<T> = BTreeMap<String, BTreeMap<Timestamp, T>>;
+pub(super) type Points<T> = BTreeMap<String, BTreeMap<Timestamp, T>>;
 
 #[async_trait]
 impl Watched for Spans {
     fn of(&self, project: ProjectId, labels: &Labels) -> Arc<dyn Measurements> {
         let watcher = watcher(project, labels.clone());
-        Arc::new(OfProject { observability: self.0.clone(), drift: self.1.clone(), watcher })
+        let Self { observability, drift, points } = self;
+        Arc::new(OfProject { observability: observability.clone(), drift: drift.clone(), points: points.clone(), watcher })
     }
 
     async fn examples(
@@ -53,11 +60,18 @@ impl Watched for Spans {
         of: Showing<'_>,
         (from, to): (Timestamp, Timestamp),
     ) -> Result<Vec<String>, Box<dyn Fault>> {
+        // Points of a metric say nothing of the traces behind them.
+        if matches!(spec.measure, Measure::Metric(_)) {
+            return Ok(Vec::new());
+        }
         let also = read(Some(&showing(spec, of)))?;
         let from = if scored(&spec.measure, of).is_some() { from.minus(SCORED_WITHIN) } else { from };
         let filter = TraceFilter { from: Some(from), to: Some(to), also, ..TraceFilter::default() };
-        let found =
-            self.0.spans(&watcher(project, Labels::All), &filter, &PageRequest::first(EXAMPLE_SPANS)).await.map_err(boxed)?;
+        let found = self
+            .observability
+            .spans(&watcher(project, Labels::All), &filter, &PageRequest::first(EXAMPLE_SPANS))
+            .await
+            .map_err(boxed)?;
         let mut seen = HashSet::new();
         let traces = found.items.iter().map(|span| span.trace.to_string());
         Ok(traces.filter(|trace| seen.insert(trace.clone())).take(EXAMPLES).collect())
@@ -99,7 +113,7 @@ fn scored(measure: &Measure, of: Showing<'_>) -> Option<String> {
         | Measure::Percentile { field, .. }
         | Measure::Numbers { field }
         | Measure::Categories { field } => field,
-        Measure::Count | Measure::Rate { .. } | Measure::Topics { .. } => return None,
+        Measure::Count | Measure::Rate { .. } | Measure::Topics { .. } | Measure::Metric(_) => return None,
     };
     score_field(field).ok()??;
     let single = matches!(measure, Measure::Mean { .. } | Measure::Percentile { .. });
@@ -142,6 +156,7 @@ impl Measurements for OfProject {
             Measure::Categories { field } => self.categories(&question, field).await?,
             Measure::Sum { field } | Measure::Mean { field } => self.numbers(&question, (field, false)).await?,
             Measure::Percentile { field, .. } | Measure::Numbers { field } => self.numbers(&question, (field, true)).await?,
+            Measure::Metric(metric) => metrics::read(&self.points, &self.watcher, metric, &question).await?,
             Measure::Topics { field } => {
                 let release = question.only.as_ref().map(|(_, release)| release.as_str());
                 let by_release = release.is_none() || release_of == ReleaseOf::Release;
@@ -168,6 +183,11 @@ impl Measurements for OfProject {
             ReleaseSeen { name: value, of, first }
         };
         Ok(found.into_iter().map(seen).collect())
+    }
+
+    async fn reference_set(&self, measure: &Measure) -> Result<(), Box<dyn Fault>> {
+        let Measure::Topics { field } = measure else { return Ok(()) };
+        self.drift.reference_set(self.watcher.project, field).await.map_err(boxed)
     }
 }
 

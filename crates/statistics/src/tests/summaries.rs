@@ -222,6 +222,19 @@ proptest! {
     }
 
     #[test]
+    fn a_number_so_many_times_is_that_number_each_time(numbers in proptest::collection::vec((-1e6..1e6_f64, 0_u64..20), 0..20)) {
+        let (mut many, mut each) = (Moments::default(), Moments::default());
+        for (number, times) in numbers {
+            many.add_many(number, times);
+            (0..times).for_each(|_| each.add(number));
+        }
+        prop_assert_eq!((many.count(), many.min(), many.max()), (each.count(), each.min(), each.max()));
+        prop_assert!((many.mean().unwrap_or(0.0) - each.mean().unwrap_or(0.0)).abs() < 1e-6);
+        let (found, truth) = (many.variance().unwrap_or(0.0), each.variance().unwrap_or(0.0));
+        prop_assert!((found - truth).abs() <= 1e-9 * truth + 1e-6);
+    }
+
+    #[test]
     fn moments_merge(numbers in proptest::collection::vec(-1e6..1e6_f64, 0..200), cut in any::<u8>()) {
         let whole: Moments = numbers.iter().copied().collect();
         let (one, other) = numbers.split_at(usize::from(cut) % (numbers.len() + 1));

@@ -23,30 +23,35 @@ pub struct Certificate {
 impl Certificate {
     /// For `localhost` and 127.0.0.1, signed by itself: trusted only by whom it is shown as an authority.
     pub fn for_localhost() -> io::Result<Self> {
-        Self::make(HERE, None)
+        Self::make((HERE, "FALSE"), None)
     }
 
     /// For another name than the server's.
     pub fn for_another_name() -> io::Result<Self> {
-        Self::make("DNS:elsewhere.example", None)
+        Self::make(("DNS:elsewhere.example", "FALSE"), None)
+    }
+
+    /// For the server's own name, and an authority, as no server may show.
+    pub fn for_an_authority() -> io::Result<Self> {
+        Self::make((HERE, "TRUE"), None)
     }
 
     /// For the server's own name, and long past its time.
     pub fn expired() -> io::Result<Self> {
-        Self::make(HERE, Some(("20200101000000Z", "20200201000000Z")))
+        Self::make((HERE, "FALSE"), Some(("20200101000000Z", "20200201000000Z")))
     }
 
     /// For the server's own name, from a time on that has not come.
     pub fn not_valid_yet() -> io::Result<Self> {
-        Self::make(HERE, Some(("20980101000000Z", "20990101000000Z")))
+        Self::make((HERE, "FALSE"), Some(("20980101000000Z", "20990101000000Z")))
     }
 
-    fn make(names: &str, valid: Option<(&str, &str)>) -> io::Result<Self> {
+    fn make((names, authority): (&str, &str), valid: Option<(&str, &str)>) -> io::Result<Self> {
         let made = Self { dir: tempfile::tempdir()? };
         let at = |name: &str| made.dir.path().join(name).display().to_string();
         // The machine's own settings would make it an authority, which no server may show.
         let settings = format!(
-            "[req]\ndistinguished_name=name\nprompt=no\n[name]\nCN=test\n[more]\nbasicConstraints=CA:FALSE\nsubjectAltName={names}\n\
+            "[req]\ndistinguished_name=name\nprompt=no\n[name]\nCN=test\n[more]\nbasicConstraints=CA:{authority}\nsubjectAltName={names}\n\
              [ca]\ndefault_ca=own\n[own]\ndatabase={}\nserial={}\nnew_certs_dir={}\ndefault_md=sha256\ndefault_days=30\npolicy=any\n\
              x509_extensions=more\n[any]\ncommonName=supplied\n",
             at("issued.txt"),

@@ -100,6 +100,8 @@ export function Component() {
               panel={panel}
               narrowed={Boolean(filter || by)}
               times={times}
+              from={data.data!.from}
+              to={data.data!.to}
               onZoom={zoom}
               onPick={(at, key) => pick(panel, at, key)}
             />

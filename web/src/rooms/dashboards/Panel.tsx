@@ -1,12 +1,14 @@
 // One panel: a chart, numbers or a table. Every chart is a table too.
 
 import { lazy, Suspense, useMemo } from "react";
+import { Link } from "react-router";
 import type { PanelData } from "@/api/types";
-import { fullTime } from "@/lib/format";
+import { totalAt } from "@/lib/chart";
+import { capital, fullTime } from "@/lib/format";
 import { Card, Empty, Skeleton, Status } from "@/ui/kit";
 import { Table } from "@/ui/tables";
 import { SqlTable } from "@/rooms/sql/SqlTable";
-import { drawn, formatOf, isAsked, isDrawn, keyLabel, measureLabel, summaryOf, type Drawn, type Key } from "./panels";
+import { drawn, formatOfPanel, isAsked, isDrawn, keyLabel, measureLabel, metricBehind, summaryOf, timesOf, type Drawn, type Key } from "./panels";
 
 const Chart = lazy(() => import("@/ui/Chart"));
 /** More lines than this are read in the table. */
@@ -14,25 +16,39 @@ const ROWS = 200;
 
 interface Props {
   panel: PanelData;
+  /** Where buckets of time begin; those of a metric may be longer. */
   times: readonly number[];
+  from: string;
+  to: string;
   onZoom: (from: number, to: number) => void;
   onPick: (at: number, key?: Key) => void;
 }
 
 export function Panel({ panel, narrowed, ...inside }: Props & { /** The page has a filter, or groups. */ narrowed: boolean }) {
+  const metric = metricBehind(panel, inside);
   return (
     <Card title={panel.title}>
       {panel.description && <p className="sub panel-says">{panel.description}</p>}
       <Inside panel={panel} {...inside} />
       {narrowed && isAsked(panel) && <p className="sub">Of everything: it is asked in SQL, which the filter and the groups above do not reach.</p>}
+      {narrowed && metric && <p className="sub">Of everything: the filter and the groups above are of spans, and this is a metric.</p>}
+      {panel.metric?.note && panel.state === "data" && <p className="sub">{capital(panel.metric.note)}.</p>}
+      {metric && (
+        <p className="sub">
+          <Link className="text-link" to={metric}>
+            Look at the metric
+          </Link>
+        </p>
+      )}
       {panel.estimated && panel.state === "data" && <p className="sub">Estimates: of some spans only a sample was kept.</p>}
       {panel.more && panel.state === "data" && <p className="sub">{panel.table ? "There are more rows." : "The largest values; there are more."}</p>}
     </Card>
   );
 }
 
-function Inside({ panel, times, onZoom, onPick }: Props) {
-  const { format, axis } = formatOf(panel.unit);
+function Inside({ panel, times: usual, from, to, onZoom, onPick }: Props) {
+  const times = useMemo(() => (panel.bucket_ms ? timesOf(from, to, panel.bucket_ms) : usual), [panel.bucket_ms, from, to, usual]);
+  const { format, axis } = formatOfPanel(panel);
   const shown = useMemo(() => (isDrawn(panel) ? drawn(panel, times) : null), [panel, times]);
   if (panel.state === "failed") {
     return (
@@ -52,13 +68,14 @@ function Inside({ panel, times, onZoom, onPick }: Props) {
             summary={summaryOf(panel, shown)}
             times={shown.times}
             series={shown.series}
+            stacked={shown.stacked}
             format={format}
             axis={axis}
             last="the latest"
             sync="dashboard"
             onZoom={onZoom}
-            // What a question in SQL was about, only the question says.
-            onPick={panel.table ? undefined : (at, series) => onPick(at, series === undefined ? undefined : shown.keys[series])}
+            // What a question in SQL was about, only the question says; and there are no spans behind a metric.
+            onPick={panel.table || panel.metric ? undefined : (at, series) => onPick(at, series === undefined ? undefined : shown.keys[series])}
           />
         </Suspense>
         <AsTable panel={panel} shown={shown} />
@@ -70,7 +87,7 @@ function Inside({ panel, times, onZoom, onPick }: Props) {
 }
 
 function Numbers({ panel }: { panel: PanelData }) {
-  const { format } = formatOf(panel.unit);
+  const { format } = formatOfPanel(panel);
   return (
     <dl className="kpis">
       {panel.measures.map((measure) => {
@@ -87,7 +104,7 @@ function Numbers({ panel }: { panel: PanelData }) {
 }
 
 function Groups({ panel }: { panel: PanelData }) {
-  const { format } = formatOf(panel.unit);
+  const { format } = formatOfPanel(panel);
   const head = (
     <>
       {panel.by && <th>{panel.by}</th>}
@@ -115,8 +132,8 @@ function Groups({ panel }: { panel: PanelData }) {
 }
 
 /** The same numbers to be read, newest first. */
-function AsTable({ panel, shown: { times, series } }: { panel: PanelData; shown: Drawn }) {
-  const { format } = formatOf(panel.unit);
+function AsTable({ panel, shown: { times, series, stacked } }: { panel: PanelData; shown: Drawn }) {
+  const { format } = formatOfPanel(panel);
   const head = (
     <>
       <th>From</th>
@@ -125,8 +142,13 @@ function AsTable({ panel, shown: { times, series } }: { panel: PanelData; shown:
           {s.label}
         </th>
       ))}
+      {stacked && <th className="end">total</th>}
     </>
   );
+  const totalOf = (i: number) => {
+    const total = totalAt(series, i);
+    return total === null ? "–" : format(total);
+  };
   return (
     <details className="panel-table">
       <summary>As a table</summary>
@@ -140,6 +162,7 @@ function AsTable({ panel, shown: { times, series } }: { panel: PanelData; shown:
                   {s.values[i] == null ? "–" : format(s.values[i]!)}
                 </td>
               ))}
+              {stacked && <td className="end num">{totalOf(i)}</td>}
             </tr>
           ))
           .reverse()

@@ -6,10 +6,13 @@ import {
   byAttribute,
   drawn,
   formatOf,
+  formatOfPanel,
   isAsked,
   isDrawn,
   isOfEntries,
+  isSum,
   measureLabel,
+  metricBehind,
   stretchAround,
   summaryOf,
   timesOf,
@@ -60,10 +63,34 @@ test("no two marks of an axis say the same", () => {
 describe("what is drawn", () => {
   const times = timesOf(FROM, TO, 60_000);
 
-  test("bars of one value are bars, and several are lines, which hide nothing of each other", () => {
-    const shapes = (...rows: ReturnType<typeof row>[]) => drawn(panel({ by: "model", rows }), times).series.map((s) => s.shape);
-    expect(shapes(row(0, "gpt", 2), row(2, "gpt", 1))).toEqual(["bar"]);
-    expect(shapes(row(0, "gpt", 2), row(0, "qwen", 9))).toEqual(["line", "line"]);
+  test("bars of several groups stand upon one another, and are lines where they come to nothing together", () => {
+    const rows = [row(0, "gpt", 2), row(0, "qwen", 9)];
+    const shown = (of: Partial<PanelData>) => {
+      const { series, stacked } = drawn(panel({ by: "model", rows, ...of }), times);
+      return [...series.map((s) => s.shape), stacked];
+    };
+    expect(shown({ rows: [row(0, "gpt", 2), row(2, "gpt", 1)] })).toEqual(["bar", false]);
+    expect(shown({})).toEqual(["bar", "bar", true]);
+    expect(shown({ chart: "line" })).toEqual(["line", "line", false]);
+    const rates = rows.map((of) => ({ ...of, values: { error_rate: 0.5 } }));
+    expect(shown({ measures: ["error_rate"], unit: "share", rows: rates })).toEqual(["line", "line", false]);
+    const two = (one: string, other: string) => {
+      const values = [{ start: FROM, keys: {}, values: { [one]: 3, [other]: 1 } }];
+      return shown({ by: undefined, measures: [one, other], rows: values });
+    };
+    expect(two("input_tokens", "output_tokens")).toEqual(["bar", "bar", true]);
+    // An error is counted already.
+    expect(two("count", "errors")).toEqual(["line", "line", false]);
+  });
+
+  test("only what adds up is put upon another", () => {
+    const of = (...measures: string[]) => isSum({ measures });
+    for (const sum of ["count", "errors", "cost", "input_tokens", "score.helpful.count"]) expect(of(sum), sum).toBe(true);
+    for (const no of ["error_rate", "duration_p95", "cost_mean", "cost_max", "users", "sessions", "traces", "score.helpful.mean"]) {
+      expect(of(no), no).toBe(false);
+    }
+    // SQL says nothing of what its columns are.
+    expect(of()).toBe(false);
   });
 
   test("counts are nought where nothing happened, values told apart have a series each", () => {
@@ -112,6 +139,42 @@ test("numbers are written in the unit of their panel", () => {
   expect(formatOf("count").format(0.123456)).toBe("0.1235");
   expect(measureLabel("first_token_p95")).toBe("p95");
   expect(measureLabel("error_rate")).toBe("error rate");
+});
+
+describe("a panel of a metric", () => {
+  const orders = panel({
+    title: "Orders",
+    unit: "count",
+    measures: ["increase"],
+    by: "region",
+    metric: { name: "shop.orders", form: { kind: "sum", unit: "{order}", temporality: "cumulative", monotonic: true } },
+    bucket_ms: 120_000,
+    rows: [
+      { start: FROM, keys: { region: "eu" }, values: { increase: 4 } },
+      { start: "2026-11-27T00:02:00.000000Z", keys: { region: "us" }, values: { increase: 1 } },
+    ],
+  });
+
+  test("has steps of its own and the unit of the metric, and no nought where no program said anything", () => {
+    const shown = drawn(orders, timesOf(FROM, TO, orders.bucket_ms!));
+    expect(shown.series.map((s) => [s.label, s.values])).toEqual([
+      ["eu", [4, null]],
+      ["us", [null, 1]],
+    ]);
+    expect(summaryOf(orders, shown)).toBe("Orders, 2 points in time. eu: from 4 order to 4 order; us: from 1 order to 1 order");
+    expect(formatOfPanel({ ...orders, measures: ["rate"] }).format(0.5)).toBe("0.5 order/s");
+    expect(formatOfPanel({ ...orders, metric: { name: "shop.orders" } }).format(7)).toBe("7");
+    const alone = drawn({ ...orders, rows: orders.rows.slice(0, 1) }, timesOf(FROM, TO, 120_000));
+    expect(alone.series.map((s) => [s.shape, s.values])).toEqual([["bar", [4, null]]]);
+  });
+
+  test("leads to the metric and not to spans", () => {
+    const to = new URL(metricBehind(orders, { from: FROM, to: TO })!, "http://x");
+    expect(to.pathname).toBe("/observe/metrics/shop.orders");
+    expect(Object.fromEntries(to.searchParams)).toEqual({ from: FROM, to: TO, by: "region", form: "counter {order}" });
+    expect(metricBehind(panel({}), { from: FROM, to: TO })).toBeNull();
+    expect(isAsked(orders)).toBe(false);
+  });
 });
 
 test("an attribute is named as it is, or as filters write it", () => {

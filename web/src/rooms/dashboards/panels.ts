@@ -3,9 +3,10 @@
 import type { PanelData } from "@/api/types";
 import { both, inQuotes } from "@/lib/filterText";
 import { axisDuration, duration, money, percent, short } from "@/lib/format";
+import { formatOf as formatOfMetric, formValue } from "@/rooms/metrics/units";
 import type { Series } from "@/ui/Chart";
 
-/** Of lines, in their order. */
+/** Of lines and of bars upon one another, in their order. */
 export const COLORS = [
   "--span-model",
   "--span-prompt",
@@ -48,6 +49,8 @@ export interface Drawn {
   series: Series[];
   /** Which value each of the series is of, where values are told apart; null is none. */
   keys: Key[];
+  /** They are bars that stand upon one another. */
+  stacked: boolean;
 }
 
 /** A value that is told apart; null is none. Absent: all of them. */
@@ -82,6 +85,15 @@ export function tracesBehind(panel: PanelData, key: Key, within: string, { from,
 /** Whether it was asked in SQL, which neither the filter of the page nor its groups are put into. */
 export const isAsked = (panel: PanelData): boolean => panel.measures.length === 0;
 
+/** The way to the metric that a panel shows, told apart as there, in the time that is looked at. */
+export function metricBehind({ metric, by }: PanelData, { from, to }: { from: string; to: string }): string | null {
+  if (!metric) return null;
+  const search = new URLSearchParams({ from, to });
+  if (by) search.set("by", by);
+  if (metric.form) search.set("form", formValue(metric.form));
+  return `/observe/metrics/${encodeURIComponent(metric.name)}?${search.toString()}`;
+}
+
 /** Where buckets of time begin, in seconds. */
 export function timesOf(from: string, to: string, bucketMs: number): number[] {
   const [begin, end] = [Date.parse(from), Date.parse(to)];
@@ -91,6 +103,17 @@ export function timesOf(from: string, to: string, bucketMs: number): number[] {
 
 /** `duration_p95` is the p95 of a panel that is about durations. */
 export const measureLabel = (measure: string): string => /_(p\d+)$/.exec(measure)?.[1] ?? measure.replaceAll("_", " ");
+
+/** Measures whose values for several groups come to what it is for all of these: no shares, no means, and nobody counted twice. */
+const SUMS = /^(?:count|errors|unpriced|cost|(?:input|output|cache_read|cache_write|reasoning)_tokens|score\..*\.count)$/;
+/** Of several measures only these are no parts of one another: of errors each is among the count. */
+const APART = new Set(["input_tokens", "output_tokens"]);
+
+/** Whether the values of a panel may stand upon one another, so that how high they come says something. */
+export const isSum = ({ measures }: Pick<PanelData, "measures">): boolean =>
+  measures.length > 0 &&
+  measures.every((measure) => SUMS.test(measure)) &&
+  (measures.length === 1 || measures.every((measure) => APART.has(measure)));
 
 export const keyLabel = (key: string | null | undefined): string => key ?? "none";
 
@@ -102,11 +125,18 @@ export function formatOf(unit: string): { format: (n: number) => string; axis: (
   return { format: whole(4), axis: whole(3) };
 }
 
-/** A line for each measure and value, in the order in which they first come. */
+/** Numbers of a metric are in its own unit; those of one panel are of one. */
+export const formatOfPanel = ({ unit, measures, metric }: PanelData): ReturnType<typeof formatOf> =>
+  metric?.form ? formatOfMetric(metric.form, measures[0] ?? "") : formatOf(unit);
+
+/**
+ * A line for each measure and value, in the order in which they first come. Bars of several stand upon one another where that
+ * comes to something, and are lines where it does not: before one another they would hide what is lower.
+ */
 export function drawn(panel: PanelData, times: readonly number[]): Drawn {
   const shape: Series["shape"] = panel.chart === "bar" ? "bar" : "line";
-  // Where nothing was counted there was nothing; where nothing was measured nobody knows.
-  const without = shape === "bar" ? 0 : null;
+  // Where nothing was counted there was nothing; where nothing was measured nobody knows, nor where no program said anything.
+  const without = shape === "bar" && !panel.metric ? 0 : null;
   const at = new Map(times.map((time, i) => [Math.round(time * 1000), i]));
   const lines = new Map<string, { values: (number | null)[]; key: Key }>();
   const put = (label: string, ms: number, value: number | null, key?: Key) => {
@@ -134,10 +164,11 @@ export function drawn(panel: PanelData, times: readonly number[]): Drawn {
       }
     }
   }
-  // Bars of several would stand before one another, and hide what is lower.
-  const apart: Series["shape"] = lines.size > 1 ? "line" : shape;
+  const several = shape === "bar" && lines.size > 1;
+  const stacked = several && isSum(panel);
+  const apart: Series["shape"] = several && !stacked ? "line" : shape;
   const series = [...lines].map(([label, { values }], i): Series => ({ label, color: COLORS[i % COLORS.length]!, shape: apart, values }));
-  return { times: [...times], series, keys: [...lines.values()].map(({ key }) => key) };
+  return { times: [...times], series, keys: [...lines.values()].map(({ key }) => key), stacked };
 }
 
 /** A column `start` holds microseconds, or a time. */
@@ -152,7 +183,7 @@ export const isDrawn = (panel: PanelData): boolean =>
 
 /** What a chart says to those who cannot see it. */
 export function summaryOf(panel: PanelData, { times, series }: Drawn): string {
-  const { format } = formatOf(panel.unit);
+  const { format } = formatOfPanel(panel);
   const said = series.map(({ label, values }) => {
     const known = values.filter((value): value is number => value !== null);
     if (known.length === 0) return `${label}: none`;

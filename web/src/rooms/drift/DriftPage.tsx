@@ -7,9 +7,9 @@ import { ApiError } from "@/api/client";
 import { queries } from "@/api/queries";
 import type { Drift, FieldDrift, TopicDrift } from "@/api/types";
 import { count, fullTime, plural } from "@/lib/format";
-import { Badge, Button, Card, cx, Empty, ErrorNote, Loaded, PageHeader, Segmented, Select, Skeleton, useTitle } from "@/ui/kit";
+import { Badge, Button, Card, cx, Empty, ErrorNote, Loaded, PageHeader, Segmented, Select, Skeleton, Time, useTitle } from "@/ui/kit";
 import { Table } from "@/ui/tables";
-import { binName, isoOf, localOf, moved, OWN, serviceChoices, servicesOf, share, STRETCHES, stretchesOf } from "./drift";
+import { because, binName, isoOf, localOf, moved, nextTopics, OWN, serviceChoices, servicesOf, share, STRETCHES, stretchesOf } from "./drift";
 import "./drift.css";
 
 const AGAINST = [
@@ -340,37 +340,57 @@ function Distributions({ field }: { field: FieldDrift }) {
 }
 
 function Topics({ topics, of }: { topics: TopicDrift; of: string }) {
+  const { version } = topics;
+  const which = (
+    <p className="muted drift-version">
+      Topics {version.number} <code>{version.digest.slice(0, 8)}</code>
+      {version.learnt_at && (
+        <>
+          , learnt <Time at={version.learnt_at} />
+        </>
+      )}
+      : {because(version.why)}. {nextTopics(version)}
+    </p>
+  );
   if (topics.topics.length === 0) {
-    return <p className="muted">{topics.state === "missing" ? `No ${of} on one side.` : `Too few ${of} to say.`}</p>;
+    return (
+      <>
+        <p className="muted">{topics.state === "missing" ? `No ${of} on one side.` : `Too few ${of} to say.`}</p>
+        {which}
+      </>
+    );
   }
   return (
-    <Table
-      head={
-        <>
-          <th>Topic</th>
-          <th className="end">Before</th>
-          <th className="end">After</th>
-          <th className="hide-narrow">Examples</th>
-        </>
-      }
-    >
-      {topics.topics.map((topic, at) => (
-        <tr key={at}>
-          <td className="lead">
-            {topic.words.length > 0 ? topic.words.join(", ") : <span className="muted">unlike anything before</span>}{" "}
-            {topic.grew && <Badge tone="warn">grew</Badge>}
-          </td>
-          <td className="end">{share(topic.before)}</td>
-          <td className="end">{share(topic.after)}</td>
-          <td className="hide-narrow">
-            {topic.traces.map((trace) => (
-              <Link key={trace} className="row-link drift-example" to={`/traces/${trace}`}>
-                {trace.slice(0, 8)}
-              </Link>
-            ))}
-          </td>
-        </tr>
-      ))}
-    </Table>
+    <>
+      <Table
+        head={
+          <>
+            <th>Topic</th>
+            <th className="end">Before</th>
+            <th className="end">After</th>
+            <th className="hide-narrow">Examples</th>
+          </>
+        }
+      >
+        {topics.topics.map((topic, at) => (
+          <tr key={at}>
+            <td className="lead">
+              {topic.words.length > 0 ? topic.words.join(", ") : <span className="muted">unlike anything before</span>}{" "}
+              {topic.grew && <Badge tone="warn">grew</Badge>}
+            </td>
+            <td className="end">{share(topic.before)}</td>
+            <td className="end">{share(topic.after)}</td>
+            <td className="hide-narrow">
+              {topic.traces.map((trace) => (
+                <Link key={trace} className="row-link drift-example" to={`/traces/${trace}`}>
+                  {trace.slice(0, 8)}
+                </Link>
+              ))}
+            </td>
+          </tr>
+        ))}
+      </Table>
+      {which}
+    </>
   );
 }

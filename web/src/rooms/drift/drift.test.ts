@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { FieldDrift } from "@/api/types";
-import { binName, inUnit, isoOf, localOf, moved, serviceChoices, servicesOf, share, stretchesOf } from "./drift";
+import { because, binName, inUnit, isoOf, localOf, moved, nextTopics, serviceChoices, servicesOf, share, stretchesOf } from "./drift";
 
 const field = (over: Partial<FieldDrift>): FieldDrift => ({
   field: "model",
@@ -55,6 +55,15 @@ describe("a comparison in words", () => {
     expect(binName(field({ unit: "ms" }), { low: 100, high: 100, before: 0, after: 1 })).toBe("100 ms");
     expect(binName(field({}), { before: 0, after: 1 })).toBe("all others");
     expect([share(0), share(0.0004), share(0.5)]).toEqual(["0%", "<0.1%", "50%"]);
+  });
+});
+
+describe("topics", () => {
+  const version = { number: 3, digest: "00ab", why: "release" };
+  it("say why they were learnt, and what is to come in their place", () => {
+    expect([because("unlike"), because("what a later server says")]).toEqual(["too much was unlike all of them", "what a later server says"]);
+    expect(nextTopics(version)).toBeNull();
+    expect(nextTopics({ ...version, next: "reference" })).toContain("Others are being made: a monitor compares with another time.");
   });
 });
 

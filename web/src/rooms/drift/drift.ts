@@ -1,6 +1,6 @@
 // What the explorer shows of a comparison, apart from how it is drawn.
 
-import type { DriftBin, FieldDrift, TraceMetrics } from "@/api/types";
+import type { DriftBin, FieldDrift, TopicDrift, TraceMetrics } from "@/api/types";
 import { duration, money, short } from "@/lib/format";
 
 /** A number of a field in the field's own unit. */
@@ -34,6 +34,22 @@ export const share = (part: number): string => {
   const percent = part * 100;
   return percent > 0 && percent < 0.1 ? "<0.1%" : `${percent < 10 && percent % 1 !== 0 ? percent.toFixed(1) : Math.round(percent)}%`;
 };
+
+const WHY: Record<string, string> = {
+  first: "there were none",
+  embedder: "another model embeds",
+  release: "a new release came",
+  unlike: "too much was unlike all of them",
+  reference: "a monitor compares with another time",
+  age: "nothing was left of the time they were made of",
+};
+
+/** Why topics were learnt, or are to be. */
+export const because = (why: string): string => WHY[why] ?? why;
+
+/** What is said of others that are to take the place of these topics. */
+export const nextTopics = ({ next }: TopicDrift["version"]): string | null =>
+  next ? `Others are being made: ${because(next)}. Until their hours are there, all of this is in these.` : null;
 
 /** The services of spans that were counted by them, and the apps of this server, whose spans are no service's, in the order of their names. */
 export function servicesOf(counted: TraceMetrics | undefined): string[] {

@@ -54,7 +54,7 @@ function NoBatches() {
     <Card>
       <Empty icon="layers" title="No batches">
         OpenAI's clients upload a file of requests and make a batch of it: <code>client.batches.create(…)</code>. It runs through the same routes, at
-        the prices of batches.
+        the prices of other calls unless <code>gateway.batch_prices</code> says otherwise.
       </Empty>
     </Card>
   );

@@ -59,12 +59,11 @@ const CHOICES: Record<string, string> = {
 const inWords = (why: string): string => why.replace(/\b(\d+) ms\b/g, (_, ms: string) => duration(Number(ms)));
 
 function Answer({ explanation }: { explanation: RouteExplanation }) {
-  const { route, choose, retries, hedged, cached, targets } = explanation;
+  const { route, choose, retries, hedged, cache, targets } = explanation;
   const facts = [
     CHOICES[choose] ?? choose,
     retries === 0 ? "never tried again" : `tried again ${retries === 1 ? "once" : `up to ${plural(retries, "time")}`}`,
     ...(hedged ? ["hedged when late"] : []),
-    ...(cached ? ["answers are cached"] : []),
   ];
   return (
     <div className="explain-answer" aria-live="polite">
@@ -74,6 +73,7 @@ function Answer({ explanation }: { explanation: RouteExplanation }) {
           <span key={fact}>{fact}</span>
         ))}
       </p>
+      {cache ? <p className="field-hint">{cache}</p> : null}
       <ol className="explain-targets">
         {targets.map((target) => (
           <li key={`${target.provider}/${target.model}/${target.tier}`} className={cx(target.place == null && "out")}>

@@ -171,7 +171,7 @@ function Model({ row }: { row: LiveRow }) {
     answers === begun.model ? null : answers,
     attempts && attempts > 1 ? `${count(attempts)} attempts` : null,
     begun.operation === "chat" ? null : begun.operation,
-    begun.batch ? "batch" : null,
+    begun.batch_id ? "batch" : null,
   ].filter(Boolean);
   return (
     <>

@@ -153,8 +153,6 @@ interface BreakdownProps {
 
 function Breakdown({ by, choices, stretch, all, onBy }: BreakdownProps) {
   const usage = useQuery(queries.usage(by.value, stretch, all));
-  const keys = useQuery({ ...queries.keys(), enabled: by.value === "key", retry: false });
-  const nameOf = (row: UsageRow) => (by.value === "key" ? keys.data?.items.find((k) => k.id === row.name)?.name : undefined) ?? row.name;
   return (
     <Card
       flush
@@ -186,7 +184,7 @@ function Breakdown({ by, choices, stretch, all, onBy }: BreakdownProps) {
                         {row.name === "" ? (
                           <span className="muted">{by.none}</span>
                         ) : (
-                          <Name by={all ? "" : by.value} name={nameOf(row)} stretch={stretch} />
+                          <Name by={all ? "" : by.value} name={row.key_name ?? row.name} stretch={stretch} />
                         )}
                       </div>
                     </td>

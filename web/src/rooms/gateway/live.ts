@@ -32,6 +32,7 @@ const begunOf = (call: Call): StartedCall => ({
   route: call.route,
   operation: call.operation,
   batch: call.batch,
+  batch_id: call.batch_id,
   trace_id: call.trace_id,
 });
 

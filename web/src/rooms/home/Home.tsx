@@ -154,7 +154,9 @@ function Recent() {
               {trace.preview && <div className="sub clip">{trace.preview}</div>}
             </td>
             <td className="shrink nowrap">
-              {trace.status === "error" ? <Status tone="bad">{trace.error ?? "Failed"}</Status> : <Status tone="ok">Ok</Status>}
+              <span className="told-short" title={trace.error ?? undefined}>
+                {trace.status === "error" ? <Status tone="bad">{trace.error ?? "Failed"}</Status> : <Status tone="ok">Ok</Status>}
+              </span>
             </td>
             <td className="end nowrap hide-narrow">{duration(trace.duration_ms)}</td>
             <td className="end nowrap">

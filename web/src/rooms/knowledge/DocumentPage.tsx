@@ -116,6 +116,7 @@ function Reader({ knowledge, document }: { knowledge: string; document: Document
             {!text.data.current && <AsItWas now={now} />}
             <DocumentText
               text={text.data}
+              uri={document.uri}
               chunks={outlined ? list : undefined}
               passage={passage}
               selected={outlined ? selected : null}

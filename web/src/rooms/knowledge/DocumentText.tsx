@@ -1,12 +1,15 @@
-import { memo, useEffect, useMemo, useRef } from "react";
+import { memo, useEffect, useMemo, useRef, type ReactNode } from "react";
 import type { Chunk, DocumentText as Text } from "@/api/types";
 import type { Range } from "@/lib/bytes";
 import { cut, type Piece, type TextBlock } from "@/lib/passages";
+import { webAddress } from "@/lib/places";
 import { cx, Empty } from "@/ui/kit";
 import "./document.css";
 
 interface Props {
   text: Text;
+  /** The document's own address: links may lead on from it. */
+  uri?: string;
   chunks?: readonly Chunk[];
   /** The passage to bring into sight. */
   passage?: Range | null;
@@ -16,13 +19,13 @@ interface Props {
 
 const NO_CHUNKS: readonly Chunk[] = [];
 
-export function DocumentText({ text, chunks = NO_CHUNKS, passage = null, selected = null, onSelect }: Props) {
+export function DocumentText({ text, uri, chunks = NO_CHUNKS, passage = null, selected = null, onSelect }: Props) {
   const host = useRef<HTMLDivElement>(null);
   const chosen = selected !== null ? chunks[selected] : undefined;
   const start = passage?.start ?? null;
   const end = passage?.end ?? null;
   const blocks = useMemo(
-    () => cut(text.text, text.blocks ?? [], chunks, start !== null && end !== null ? { start, end } : null),
+    () => cut(text.text, text.blocks ?? [], chunks, start !== null && end !== null ? { start, end } : null, text.links),
     [text, chunks, start, end],
   );
 
@@ -51,13 +54,20 @@ export function DocumentText({ text, chunks = NO_CHUNKS, passage = null, selecte
         const first = !passageSeen && block.pieces.some((p) => p.marked);
         passageSeen ||= first;
         const touched = selected !== null && block.pieces.some((p) => p.chunks.includes(selected));
-        return <DocumentBlock key={i} block={block} first={first} selected={touched ? selected : null} />;
+        return <DocumentBlock key={i} block={block} uri={uri} first={first} selected={touched ? selected : null} />;
       })}
     </div>
   );
 }
 
-const DocumentBlock = memo(function DocumentBlock({ block, first, selected }: { block: TextBlock; first: boolean; selected: number | null }) {
+interface BlockProps {
+  block: TextBlock;
+  uri?: string;
+  first: boolean;
+  selected: number | null;
+}
+
+const DocumentBlock = memo(function DocumentBlock({ block, uri, first, selected }: BlockProps) {
   let passageSeen = !first;
   return (
     <>
@@ -86,11 +96,13 @@ const DocumentBlock = memo(function DocumentBlock({ block, first, selected }: { 
               {piece.opens.map((c) => (
                 <span key={c} className="chunk-tag" data-number={c + 1} />
               ))}
-              {block.kind === "heading" && i === 0 ? (
-                <Heading text={piece.text} marked={piece.marked} />
-              ) : (
-                <Words text={piece.text} marked={piece.marked} />
-              )}
+              <Linked target={piece.target} uri={uri}>
+                {block.kind === "heading" && i === 0 ? (
+                  <Heading text={piece.text} marked={piece.marked} />
+                ) : (
+                  <Words text={piece.text} marked={piece.marked} />
+                )}
+              </Linked>
             </span>
           );
         })}
@@ -98,6 +110,18 @@ const DocumentBlock = memo(function DocumentBlock({ block, first, selected }: { 
     </>
   );
 });
+
+/** A link that leads nowhere on the web says where it leads. */
+function Linked({ target, uri, children }: { target: string | null; uri?: string; children: ReactNode }) {
+  if (target === null) return children;
+  const address = webAddress(target, uri);
+  if (address === null) return <span title={target}>{children}</span>;
+  return (
+    <a className="text-link" href={address} title={address} target="_blank" rel="noopener noreferrer">
+      {children}
+    </a>
+  );
+}
 
 /** White space at a block's end is a margin on the screen. */
 function shown(block: TextBlock): Piece[] {

@@ -198,15 +198,17 @@ function Told({ name, what, items }: { name: string; what: string; items: (Repor
 
 function ReportCard({ report, run, name }: { report: Report; run: Run; name: string }) {
   const retry = useIngest(name);
-  const parts: [string, number, string][] = [
+  const counts: [string, number | null | undefined, string][] = [
     ["Added", report.added, "ok"],
     ["Changed", report.changed, "accent"],
     ["Moved", report.moved, "neutral"],
     ["Deleted", report.deleted, "warn"],
     ["Failed", report.failed, "bad"],
     ["Unchanged", report.unchanged, "neutral"],
-    ["Skipped", report.skipped ?? 0, "neutral"],
+    ["Skipped", report.skipped, "neutral"],
   ];
+  // Whoever does not see every document is told no counts of all.
+  const parts = counts.filter((part): part is [string, number, string] => part[1] != null);
   const all = parts.reduce((n, [, c]) => n + c, 0);
   return (
     <>
@@ -236,23 +238,27 @@ function ReportCard({ report, run, name }: { report: Report; run: Run; name: str
                 <dd className="num">{count(c)}</dd>
               </div>
             ))}
-          <div>
-            <dt>Chunks written</dt>
-            <dd className="num">{count(report.chunks)}</dd>
-          </div>
-          <div>
-            <dt>Embedded</dt>
-            <dd className="num">{count(report.embedded)}</dd>
-          </div>
-          <div>
-            <dt>Tokens</dt>
-            <dd className="num">{short(report.tokens)}</dd>
-          </div>
+          {report.chunks != null && (
+            <>
+              <div>
+                <dt>Chunks written</dt>
+                <dd className="num">{count(report.chunks)}</dd>
+              </div>
+              <div>
+                <dt>Embedded</dt>
+                <dd className="num">{count(report.embedded)}</dd>
+              </div>
+              <div>
+                <dt>Tokens</dt>
+                <dd className="num">{short(report.tokens)}</dd>
+              </div>
+            </>
+          )}
           <div>
             <dt>Took</dt>
             <dd className="num">{duration(report.seconds * 1000)}</dd>
           </div>
-          {report.tokens > 0 && report.seconds > 0 && (
+          {report.tokens != null && report.tokens > 0 && report.seconds > 0 && (
             <div>
               <dt>Speed</dt>
               <dd className="num">{short(report.tokens / report.seconds)} tokens/s</dd>

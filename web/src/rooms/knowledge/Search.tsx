@@ -6,9 +6,10 @@ import type { Passage, Retrieved } from "@/api/types";
 import { count, duration, percent, place, plural, score, stageName } from "@/lib/format";
 import { useShortcuts } from "@/lib/keys";
 import { passagePage } from "@/lib/places";
-import { preview } from "@/lib/preview";
+import { preview, shown } from "@/lib/preview";
 import { Badge, Button, cx, Digest, Empty, ErrorNote, IconButton, SearchField, Segmented, Select, Skeleton, Toggle } from "@/ui/kit";
 import { Table } from "@/ui/tables";
+import { UnreadNote } from "@/ui/UnreadNote";
 
 const MODES = [
   { value: "hybrid", label: "Hybrid" },
@@ -184,6 +185,7 @@ function Results({ retrieved, knowledge, stale }: { retrieved: Retrieved; knowle
           <span className="hide-narrow">table version {retrieved.pin.version}</span>
         </span>
       </div>
+      {retrieved.unread && <UnreadNote unread={retrieved.unread} />}
       {passages.length === 0 ? (
         <Nothing retrieved={retrieved} />
       ) : (
@@ -200,19 +202,19 @@ function Results({ retrieved, knowledge, stale }: { retrieved: Retrieved; knowle
 
 /** Why there is no hit: nothing was near enough, or nothing was found at all. */
 function Nothing({ retrieved }: { retrieved: Retrieved }) {
-  const { evidence, threshold = 0, left_out = [] } = retrieved;
+  const { evidence, threshold = 0, left_out = [], unread } = retrieved;
   if (left_out.length > 0 && left_out.every((one) => one.reason === "irrelevant")) {
     return (
       <Empty icon="search" title="Nothing near enough">
         {evidence?.similarity != null ? `The nearest chunk has a similarity of ${score(evidence.similarity)}` : "No chunk is similar"}, the threshold
-        is {score(threshold)}; {percent(evidence?.coverage ?? 0, 1)} of the question's words stand in one of the best. An app says here that it is not
-        in the documents.
+        is {score(threshold)}; {percent(evidence?.coverage ?? 0, 1)} of the question's words stand in one of the best. An app says here{" "}
+        {unread ? "how far the documents are read" : "that it is not in the documents"}.
       </Empty>
     );
   }
   return (
     <Empty icon="search" title="Nothing found">
-      Nothing in this knowledge that you may see matches. Try another mode, or fewer filters.
+      Nothing {unread ? "that was read so far and" : "in this knowledge"} that you may see matches. Try another mode, or fewer filters.
     </Empty>
   );
 }
@@ -308,7 +310,7 @@ function Hit({ passage: p, rank, current, retrieved, href, onFocus }: HitProps) 
             <Badge key={l}>{l}</Badge>
           ))}
         </div>
-        <p className="hit-text">{preview(p.text, [p.title, ...p.heading_path])}</p>
+        <p className="hit-text">{preview(shown(p), [p.title, ...p.heading_path])}</p>
         <p className="hit-where num">
           <span className="clip">{place(p.uri)}</span>
           <span>

@@ -11,7 +11,7 @@ import { SPANS, stretchOf, USUAL } from "@/rooms/traces/times";
 import { Empty, PageHeader, SearchField, Select, Skeleton, Time, useDebounced, useTitle } from "@/ui/kit";
 import { Rows, type Column } from "@/ui/rows";
 import { LoadedPages, RowsEnd } from "@/ui/tables";
-import { formatOf, kindLabel, unitLabel } from "./metrics";
+import { formatOf, formLabel, kindLabel, unitLabel } from "./metrics";
 import "./metrics.css";
 
 const COLUMNS: Column<Metric>[] = [
@@ -75,11 +75,13 @@ export function Component() {
 }
 
 function Kind({ metric }: { metric: Metric }) {
-  const others = metric.others?.length ?? 0;
+  const others = metric.others ?? [];
+  const more = metric.more_forms ?? 0;
+  const title = `Also ${others.map(formLabel).join("; ")}${more > 0 ? `; and about ${count(more)} more` : ""}`;
   return (
-    <span className="soft clip" title={others > 0 ? `Also ${metric.others!.map(kindLabel).join(", ")}` : undefined}>
+    <span className="soft clip" title={others.length > 0 ? title : undefined}>
       {kindLabel(metric.form)}
-      {others > 0 && ` +${others}`}
+      {others.length > 0 && ` +${count(others.length + more)}`}
     </span>
   );
 }

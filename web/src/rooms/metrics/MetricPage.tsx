@@ -11,7 +11,7 @@ import { stretchAround } from "@/rooms/dashboards/panels";
 import { SPANS, stretchOf, USUAL } from "@/rooms/traces/times";
 import { Button, Card, Empty, IconButton, Loaded, PageHeader, Segmented, Select, Skeleton, useTitle } from "@/ui/kit";
 import { Table } from "@/ui/tables";
-import { drawn, formatOf, formValue, kindLabel, LINES, summaryOf, unitLabel, usualMeasure, type Drawn } from "./metrics";
+import { askedFor, drawn, formatOf, formLabel, formValue, kindLabel, LINES, summaryOf, unitLabel, usualMeasure, type Drawn } from "./metrics";
 import "./metrics.css";
 
 const Chart = lazy(() => import("@/ui/Chart"));
@@ -35,16 +35,13 @@ export function Component() {
     [fromText, toText, inText, now],
   );
   const [by, service, form] = [get("by"), get("service"), get("form")];
-  const [kind = ""] = form.split(" ", 1);
-  const unit = form.slice(kind.length + 1);
   const found = useQuery(
     queries.metric(name, {
       from: stretch.from,
       to: stretch.to ?? new Date(now).toISOString(),
       by: by || undefined,
       service: service || undefined,
-      kind: kind || undefined,
-      unit: unit || undefined,
+      ...askedFor(form),
     }),
   );
   // Who sends it, as the list knows.
@@ -83,7 +80,7 @@ export function Component() {
           <Select
             label="Sent as"
             value={formValue(forms[0]!)}
-            choices={forms.map((one) => ({ value: formValue(one), label: [kindLabel(one), unitLabel(one.unit)].filter(Boolean).join(", ") }))}
+            choices={forms.map((one) => ({ value: formValue(one), label: formLabel(one) }))}
             onChange={(v) => change({ form: v, measure: "" })}
           />
         )}
@@ -151,6 +148,11 @@ function Found({ found, chosen, onChoose, onZoom }: Props) {
           {`${plural(found.points, "point")} looked at`}
           {found.note && ` · ${found.note}`}
         </p>
+        {!!found.more_forms && (
+          <p className="sub">
+            {`The name is sent in about ${count(found.more_forms)} more kinds and units than can be chosen here; those that were sent last can.`}
+          </p>
+        )}
         {(found.more || shown.series.length > LINES) && (
           <p className="sub">
             {`The ${count(LINES)} largest groups are drawn, `}

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { MetricSeries } from "@/api/types";
-import { drawn, formatOf, kindLabel, summaryOf, unitLabel, usualMeasure } from "./metrics";
+import { askedFor, drawn, formatOf, formLabel, formValue, kindLabel, summaryOf, unitLabel, usualMeasure } from "./metrics";
 
 const counter = { kind: "sum", unit: "{token}", temporality: "cumulative", monotonic: true };
 const histogram = { kind: "exponential_histogram", unit: "s" };
@@ -17,6 +17,7 @@ const found = (of: Partial<MetricSeries>): MetricSeries => ({
   more: false,
   attributes: [],
   points: 3,
+  more_forms: 0,
   ...of,
 });
 const step = (minute: number, ...values: (number | null)[]) => ({ start: `2026-11-27T00:0${minute}:00.000000Z`, values });
@@ -26,6 +27,37 @@ test("kinds and units are called as people call them", () => {
   expect(kindLabel({ ...counter, monotonic: false })).toBe("sum");
   expect(kindLabel(histogram)).toBe("exponential histogram");
   expect(["{token}", "1", "ms", ""].map(unitLabel)).toEqual(["token", "", "ms", ""]);
+});
+
+test("each of what is sent under one name has a value, a label and a question of its own", () => {
+  const falling = { ...counter, monotonic: false };
+  const forms = [
+    counter,
+    falling,
+    { ...falling, temporality: "delta" },
+    { ...falling, temporality: null },
+    { kind: "gauge", unit: "{token}" },
+    { kind: "gauge", unit: "" },
+  ];
+  expect(forms.map(formLabel)).toEqual([
+    "counter, {token}",
+    "sum, cumulative, {token}",
+    "sum, delta, {token}",
+    "sum, unspecified, {token}",
+    "gauge, {token}",
+    "gauge, no unit",
+  ]);
+  expect(forms.map((form) => askedFor(formValue(form)))).toEqual([
+    { kind: "sum", monotonic: true, unit: "{token}" },
+    { kind: "sum", monotonic: false, temporality: "cumulative", unit: "{token}" },
+    { kind: "sum", monotonic: false, temporality: "delta", unit: "{token}" },
+    { kind: "sum", monotonic: false, temporality: "unspecified", unit: "{token}" },
+    { kind: "gauge", unit: "{token}" },
+    { kind: "gauge", unit: "" },
+  ]);
+  expect(askedFor("")).toEqual({});
+  // As addresses were before, and units with anything in them.
+  expect(askedFor("sum a-b c")).toEqual({ kind: "sum", unit: "a-b c" });
 });
 
 test("numbers are written in the unit of the metric, and a rate is of each second", () => {

@@ -1,9 +1,11 @@
 // From what a metric came to, step by step, to what is drawn and read.
 
 import type { MetricForm, MetricSeries } from "@/api/types";
-import { axisDuration, bytes, duration, short } from "@/lib/format";
 import { COLORS, keyLabel, timesOf } from "@/rooms/dashboards/panels";
 import type { Series } from "@/ui/Chart";
+import { apart, formatOf } from "./units";
+
+export { askedFor, formatOf, formValue, unitLabel } from "./units";
 
 /** Lines that can be told from one another; the table has every group. */
 export const LINES = 8;
@@ -11,37 +13,8 @@ export const LINES = 8;
 /** A sum that only grows is what people call a counter. */
 export const kindLabel = (form: MetricForm): string => (form.kind === "sum" && form.monotonic ? "counter" : form.kind.replaceAll("_", " "));
 
-/** Which of what is sent under a name, as an address has it. */
-export const formValue = (form: MetricForm): string => `${form.kind} ${form.unit}`;
-
-/** `{token}` is an annotation, and no unit. */
-export const unitLabel = (unit: string): string => (unit === "1" ? "" : unit.replace(/^\{(.*)\}$/, "$1"));
-
-/** Milliseconds in one of a unit of time. */
-const TIMES: Record<string, number> = { us: 0.001, ms: 1, s: 1_000, min: 60_000, h: 3_600_000 };
-
-type Format = { format: (n: number) => string; axis: (n: number) => string };
-
-const plain = (digits: number) => (n: number) => (Number.isInteger(n) ? short(n) : String(+n.toPrecision(digits)));
-
-/** How the numbers of a measure are written: a rate is of each second, and what a histogram counted has no unit. */
-export function formatOf(form: MetricForm, measure: string): Format {
-  const counted = measure === "count" && form.kind !== "gauge" && form.kind !== "sum";
-  const unit = counted ? "" : form.unit;
-  const per = measure === "rate" ? "/s" : "";
-  const inTime = TIMES[unit];
-  // Below nought these have no words for themselves.
-  if (inTime !== undefined && !per) {
-    const of = (told: (ms: number) => string, other: (n: number) => string) => (n: number) => (n < 0 ? `${other(n)} ${unit}` : told(n * inTime));
-    return { format: of(duration, plain(4)), axis: of(axisDuration, plain(3)) };
-  }
-  if (unit === "By") {
-    const of = (digits: number) => (n: number) => (n < 0 ? `${plain(digits)(n)} B${per}` : `${bytes(n)}${per}`);
-    return { format: of(4), axis: of(3) };
-  }
-  const label = unitLabel(unit);
-  return { format: (n) => `${plain(4)(n)}${label && ` ${label}`}${per}`, axis: plain(3) };
-}
+/** What tells it from others that are sent under its name. */
+export const formLabel = (form: MetricForm): string => [kindLabel(form), apart(form), form.unit || "no unit"].filter(Boolean).join(", ");
 
 export interface Drawn {
   /** Seconds since the epoch, evenly apart. */

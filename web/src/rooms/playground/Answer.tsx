@@ -7,6 +7,7 @@ import { Icon } from "@/ui/icons";
 import { cx, ErrorNote, IconButton, copy } from "@/ui/kit";
 import { Markdown, type SentenceMark } from "@/ui/markdown";
 import { Thinking } from "@/ui/Thinking";
+import { UnreadNote } from "@/ui/UnreadNote";
 import { ApiError } from "@/api/client";
 import { Thumbs } from "@/rooms/traces/Scores";
 import { ask, isLive, type Turn } from "./store";
@@ -46,7 +47,10 @@ export function Answer({ turn, app, last, focusedSource, onSource }: Props) {
   return (
     <div className="answer" aria-busy={live}>
       {turn.state === "asking" && <Thinking>Looking for an answer</Thinking>}
-      {outcome?.abstained && (
+      {outcome?.unread?.map((unread) => (
+        <UnreadNote key={unread.knowledge} unread={unread} />
+      ))}
+      {outcome?.abstained && !outcome.unread?.length && (
         <p className="answer-note">
           <Icon name="info" size={14} /> Nothing relevant was found in the documents, so nothing was guessed.
         </p>

@@ -4,7 +4,7 @@ import { queries } from "@/api/queries";
 import type { AnswerSource } from "@/api/types";
 import { count, duration, place, score, stageName } from "@/lib/format";
 import { passagePage } from "@/lib/places";
-import { preview } from "@/lib/preview";
+import { preview, shown } from "@/lib/preview";
 import { AsItWas, isTextGone } from "@/rooms/knowledge/AsItWas";
 import { DocumentText } from "@/rooms/knowledge/DocumentText";
 import { VersionLink } from "@/ui/VersionLink";
@@ -94,7 +94,9 @@ function SourceList({
             {!turn
               ? "Every answer lists the passages it was given; a citation opens its document at the passage."
               : turn.outcome?.abstained
-                ? "Nothing in the documents was close enough to the question."
+                ? turn.outcome.unread?.length
+                  ? "Nothing that was read so far was close enough to the question."
+                  : "Nothing in the documents was close enough to the question."
                 : turn.outcome
                   ? "This answer used no knowledge."
                   : null}
@@ -111,7 +113,7 @@ function SourceList({
                     {settled && !source.cited && <span className="muted source-uncited">not cited</span>}
                   </span>
                   <Path source={source} />
-                  <span className="source-text">{preview(source.text, [source.title, ...source.heading_path])}</span>
+                  <span className="source-text">{preview(shown(source), [source.title, ...source.heading_path])}</span>
                 </button>
               </li>
             ))}
@@ -198,6 +200,7 @@ function OpenSource({ source, numbers, onBack, onStep, onClose }: OpenProps) {
             .filter(Boolean)
             .join(" · ")}
         </span>
+        {source.table_head && <span className="soft clip">columns {preview(source.table_head, [])}</span>}
         <LinkButton size="sm" look="ghost" icon="external" to={passagePage(knowledge, { ...source, chunk: undefined })}>
           Open
         </LinkButton>
@@ -206,7 +209,7 @@ function OpenSource({ source, numbers, onBack, onStep, onClose }: OpenProps) {
         {text.data ? (
           <>
             {!text.data.current && <AsItWas now={now} />}
-            <DocumentText text={text.data} passage={source} />
+            <DocumentText text={text.data} uri={source.uri} passage={source} />
           </>
         ) : text.error ? (
           <>
@@ -214,7 +217,7 @@ function OpenSource({ source, numbers, onBack, onStep, onClose }: OpenProps) {
             <p className="panel-fallback-lead">The passage as the model saw it:</p>
             <div className="doc">
               <div className="doc-block">
-                <mark>{source.text}</mark>
+                <mark>{shown(source)}</mark>
               </div>
             </div>
           </>

@@ -5,7 +5,7 @@ import { useState } from "react";
 import { api } from "@/api/client";
 import { queries } from "@/api/queries";
 import type { Erasure, Retention } from "@/api/types";
-import { bytes, capital, count } from "@/lib/format";
+import { bytes, capital, count, percent, plural } from "@/lib/format";
 import { FormDialog } from "@/ui/act";
 import { Button, Card, Choose, Empty, Field, Loaded, Status, Time, type Tone } from "@/ui/kit";
 import { ListLead, Table } from "@/ui/tables";
@@ -155,11 +155,27 @@ function Erasures() {
   );
 }
 
+const STEPS: Record<string, string> = {
+  asking: "Asks servers for what they hold",
+  looking: "Looks for whose rows are",
+  deleting: "Deletes",
+  rewriting: "Rewrites files",
+  sweeping: "Takes out large values that nothing names",
+};
+
+/** What an erasure is at, and how far. */
+function stepOf({ step, looked }: Erasure): string | null {
+  if (!step) return null;
+  const said = STEPS[step] ?? step;
+  return step === "looking" && looked != null ? `${said}: ${percent(looked, 1)} of the time` : said;
+}
+
 function Row({ erasure }: { erasure: Erasure }) {
   return (
     <tr>
       <td className="lead">
         <span className="strong">{erasure.kind}</span> {erasure.subject ?? <code className="muted">{erasure.id}</code>}
+        {stepOf(erasure) && <div className="sub">{stepOf(erasure)}</div>}
         {erasure.trouble && <div className={erasure.state === "failed" ? "sub bad" : "sub"}>{erasure.trouble}</div>}
         {(erasure.waiting_for ?? []).map((server) => (
           <div key={server.server} className="sub">
@@ -184,7 +200,10 @@ function Row({ erasure }: { erasure: Erasure }) {
       </td>
       <td className="end num">{count(erasure.spans)}</td>
       <td className="end hide-narrow num">{count(erasure.points)}</td>
-      <td className="end hide-narrow num">{bytes(erasure.bytes)}</td>
+      <td className="end hide-narrow num">
+        {bytes(erasure.bytes)}
+        {erasure.values > 0 && <div className="sub">{plural(erasure.values, "large value")}</div>}
+      </td>
       <td className="hide-narrow soft">
         <Time at={erasure.asked_at} />
       </td>

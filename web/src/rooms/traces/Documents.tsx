@@ -5,6 +5,7 @@ import type { SpanReading } from "@/api/types";
 import { listOf, type Attributes } from "@/lib/attributes";
 import { score } from "@/lib/format";
 import { passagePage } from "@/lib/places";
+import { shown } from "@/lib/preview";
 import { Icon } from "@/ui/icons";
 import { Long } from "./Conversation";
 
@@ -39,7 +40,7 @@ function ofHit(hit: unknown, knowledge: string | undefined): Found {
   return {
     title: text(h.title) ?? text(h.uri) ?? document ?? text(h.chunk) ?? "passage",
     score: number(h.score) ?? number((h.scores as { score?: unknown } | undefined)?.score),
-    text: text(h.text),
+    text: shown({ text: text(h.text) ?? "", table_head: text(h.table_head) }) || undefined,
     to: knowledge && document ? passagePage(knowledge, { document, ...place }) : undefined,
   };
 }

@@ -173,7 +173,7 @@ const ROUTES: &[(&str, &str, Told)] = &[
     ("GET", "/api/v1/prometheus/api/v1/series", Asked(&["/api/v1/prometheus/api/v1/series?match%5B%5D=mainspring_calls_total"])),
     ("POST", "/api/v1/prometheus/api/v1/series", PROMETHEUS),
     ("GET", "/api/v1/prometheus/api/v1/label/{name}/values", Asked(&["/api/v1/prometheus/api/v1/label/app/values"])),
-    ("GET", "/api/v1/prometheus/api/v1/metadata", Nothing("names of metrics")),
+    ("GET", "/api/v1/prometheus/api/v1/metadata", Nothing("names and units of metrics, which have no labels")),
     ("GET", "/api/public/projects", Nothing("the name of the caller's own project")),
 ];
 

@@ -18,6 +18,7 @@ fn record(number: u128) -> CallRecord {
             key: Some(ApiKeyId::from_raw(3)),
             user: Some("ann".to_owned()),
             app: Some("helpdesk".to_owned()),
+            line_of: None,
         },
         at: Timestamp::from_micros(1_764_130_000_123_456),
         took_ms: 812,
@@ -37,6 +38,8 @@ fn record(number: u128) -> CallRecord {
         cached: false,
         batch: true,
         response: None,
+        account: None,
+        background: None,
         trace: "0af7651916cd43dd8448eb211c80319c".parse().unwrap(),
     }
 }

@@ -77,6 +77,12 @@ impl Share {
         }
     }
 
+    /// A call is under way for which so much was fetched.
+    pub(crate) fn hold(&mut self, reserved: i128, now: i64) {
+        self.held += reserved;
+        self.used_at = now;
+    }
+
     pub(super) fn settle(&mut self, (reserved, used): (i128, i128), now: i64) {
         self.held -= reserved;
         self.free += reserved - used;
@@ -151,7 +157,7 @@ impl Share {
         if self.free < 0 { std::mem::take(&mut self.free) } else { 0 }
     }
 
-    /// Takes back what could not be given back, or what turned out to be paid already.
+    /// Takes back what could not be given back, or what turned out to be paid already; or lets go of what is another's.
     pub(crate) fn add(&mut self, amount: i128) {
         self.free += amount;
     }

@@ -20,6 +20,7 @@ on_every_engine!(Catalog: [
     another_model_would_have_cost_this,
     other_prices_would_have_cost_this,
     only_some_calls_are_priced_anew,
+    what_is_priced_anew_is_counted_by_whatever_is_asked,
     calls_past_their_time_go_and_sums_stay,
     small_segments_become_one_and_nothing_is_lost,
     nobody_reads_what_is_not_theirs,
@@ -176,18 +177,43 @@ async fn another_model_would_have_cost_this(catalog: Catalog) {
     });
     ledger.flush().await.unwrap();
     let stretch = (room.clock.now().minus(seconds(60)), room.clock.now().plus(seconds(60)));
-    let other = ledger.reprice(&room.admin, &Repricing::As("gpt-4o".to_owned()), &all(), stretch).await.unwrap();
+    let other = ledger.reprice(&room.admin, &Repricing::As("gpt-4o".to_owned()), &anew(all(), stretch)).await.unwrap();
     assert_eq!((other.total.calls, other.total.cost), (12, money("0.21")));
     // Ten times 0.25 + 0.10, and once 0.0025 + 0.01; what came from the cache cost nothing.
     assert_eq!(other.total.repriced, money("3.5125"));
     assert_eq!((other.total.unpriced, other.total.still_unpriced), (1, 0));
-    let names: Vec<&str> = other.models.iter().map(|model| model.name.as_str()).collect();
+    let names: Vec<&str> = other.rows.iter().map(|row| row.name.as_str()).collect();
     assert_eq!(names, ["openai/gpt-4o-mini", "ours/our-model"]);
     let qualified =
-        ledger.reprice(&room.admin, &Repricing::As("groq/openai/gpt-oss-120b".to_owned()), &all(), stretch).await.unwrap();
+        ledger.reprice(&room.admin, &Repricing::As("groq/openai/gpt-oss-120b".to_owned()), &anew(all(), stretch)).await.unwrap();
     assert_eq!(qualified.total.repriced, money("0.21075"));
-    let fault = ledger.reprice(&room.admin, &Repricing::As("gpt-99".to_owned()), &all(), stretch).await.unwrap_err();
+    let fault = ledger.reprice(&room.admin, &Repricing::As("gpt-99".to_owned()), &anew(all(), stretch)).await.unwrap_err();
     assert_eq!(fault.code(), "prices-unknown-model");
+}
+
+/// By the same names as the sums have.
+async fn what_is_priced_anew_is_counted_by_whatever_is_asked(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let ledger = room.ledger().await;
+    many(&ledger, &room).await;
+    ledger.flush().await.unwrap();
+    let at = |text: &str| Timestamp::parse(text).unwrap();
+    let stretch = (at("2025-11-26T00:00:00Z"), at("2025-11-27T00:00:00Z"));
+    for by in UsageBy::ALL {
+        let question = UsageQuestion { by, ..anew(all(), stretch) };
+        let sums = ledger.usage_of_all(&room.admin, &question).await.unwrap();
+        let repriced = ledger.reprice(&room.admin, &Repricing::As("gpt-4o".to_owned()), &question).await.unwrap();
+        let mut expected: Vec<_> = sums.rows.into_iter().map(|row| (row.name, row.calls, row.input, row.cost)).collect();
+        expected.sort();
+        let found: Vec<_> = repriced.rows.into_iter().map(|row| (row.name, row.calls, row.input, row.cost)).collect();
+        assert_eq!(found, expected, "{}", by.as_str());
+        assert_eq!((repriced.total.calls, repriced.cut), (60, false));
+    }
+}
+
+/// By where the calls went.
+fn anew(filter: UsageFilter, (since, until): (Timestamp, Timestamp)) -> UsageQuestion {
+    UsageQuestion { by: UsageBy::Target, since, until, filter }
 }
 
 /// Every call there is.
@@ -226,7 +252,7 @@ async fn only_some_calls_are_priced_anew(catalog: Catalog) {
     let stretch = (room.clock.now().minus(seconds(60)), room.clock.now().plus(seconds(60)));
     let other = async |filter: UsageFilter| {
         let asked = Repricing::As("gpt-4o".to_owned());
-        let repriced = ledger.reprice(&room.admin, &asked, &filter, stretch).await.unwrap();
+        let repriced = ledger.reprice(&room.admin, &asked, &anew(filter, stretch)).await.unwrap();
         let Repriced { total, apart, .. } = repriced;
         (total.calls, total.cost, total.repriced, (apart.calls, apart.cost))
     };
@@ -249,12 +275,12 @@ async fn only_some_calls_are_priced_anew(catalog: Catalog) {
         (0, Money::ZERO, Money::ZERO, (1, money("0.015")))
     );
     // Other prices hold for every call.
-    let same = ledger.reprice(&room.admin, &Repricing::Prices("dearer".parse().unwrap()), &all(), stretch).await;
+    let same = ledger.reprice(&room.admin, &Repricing::Prices("dearer".parse().unwrap()), &anew(all(), stretch)).await;
     assert!(same.is_err(), "there is no such table yet");
     room.apply("apiVersion: mainspring/v1\nkind: prices\nname: dearer\nspec: {models: [{model: '*', input: 1.50, output: 6}]}")
         .await;
     let dearer = Repricing::Prices("dearer".parse().unwrap());
-    let repriced = ledger.reprice(&room.admin, &dearer, &all(), stretch).await.unwrap();
+    let repriced = ledger.reprice(&room.admin, &dearer, &anew(all(), stretch)).await.unwrap();
     assert_eq!((repriced.total.calls, repriced.total.cost, repriced.apart.calls), (7, money("0.123"), 0));
     assert_eq!(repriced.total.repriced, money("1.23"));
 }
@@ -271,7 +297,7 @@ async fn other_prices_would_have_cost_this(catalog: Catalog) {
     }
     ledger.flush().await.unwrap();
     let stretch = (room.clock.now().minus(seconds(60)), room.clock.now().plus(seconds(60)));
-    let dearer = ledger.reprice(&room.admin, &Repricing::Prices("dearer".parse().unwrap()), &all(), stretch).await.unwrap();
+    let dearer = ledger.reprice(&room.admin, &Repricing::Prices("dearer".parse().unwrap()), &anew(all(), stretch)).await.unwrap();
     assert_eq!((dearer.total.cost, dearer.total.repriced), (money("0.21"), money("2.10")));
     // A table of another name is in force nowhere.
     ledger.refresh().await.unwrap();
@@ -279,11 +305,12 @@ async fn other_prices_would_have_cost_this(catalog: Catalog) {
     call(&ledger, &room.clock, &caller(), (100_000, 10_000)).unwrap();
     ledger.flush().await.unwrap();
     assert_eq!(sums(&ledger, &room, UsageBy::Project).await.total.cost, before + money("0.021"));
-    let fault = ledger.reprice(&room.admin, &Repricing::Prices("none".parse().unwrap()), &all(), stretch).await.unwrap_err();
+    let fault =
+        ledger.reprice(&room.admin, &Repricing::Prices("none".parse().unwrap()), &anew(all(), stretch)).await.unwrap_err();
     assert_eq!(fault.code(), "registry-not-found");
     let early = (stretch.0.minus(seconds(600)), stretch.0);
-    let nothing = ledger.reprice(&room.admin, &Repricing::As("gpt-4o".to_owned()), &all(), early).await.unwrap();
-    assert_eq!((nothing.total.calls, nothing.models.len()), (0, 0));
+    let nothing = ledger.reprice(&room.admin, &Repricing::As("gpt-4o".to_owned()), &anew(all(), early)).await.unwrap();
+    assert_eq!((nothing.total.calls, nothing.rows.len()), (0, 0));
 }
 
 async fn calls_past_their_time_go_and_sums_stay(catalog: Catalog) {
@@ -331,7 +358,7 @@ async fn nobody_reads_what_is_not_theirs(catalog: Catalog) {
     for (actor, calls) in [(room.with_role(Role::Reader), 1), (room.stranger.clone(), 0)] {
         assert_eq!(ledger.calls(&actor, &CallFilter::default(), &PageRequest::first(5)).await.unwrap().items.len(), calls);
         assert_eq!(ledger.usage(&actor, &question).await.unwrap().total.calls, calls as u64);
-        let repriced = ledger.reprice(&actor, &Repricing::As("gpt-4o".to_owned()), &all(), stretch).await.unwrap();
+        let repriced = ledger.reprice(&actor, &Repricing::As("gpt-4o".to_owned()), &anew(all(), stretch)).await.unwrap();
         assert_eq!(repriced.total.calls, calls as u64);
     }
     assert_eq!(ledger.usage_of_all(&room.with_role(Role::Editor), &question).await.unwrap_err().code(), "limit-forbidden");
@@ -359,4 +386,17 @@ async fn all_projects_are_added_up(catalog: Catalog) {
     assert_eq!(rows, [(room.admin.project.to_string(), 2), (room.stranger.project.to_string(), 1)], "the dearest first");
     let models = ask(UsageBy::Model).await;
     assert_eq!((models.rows.len(), models.rows[0].calls), (1, 3));
+    // Whoever's calls they are, at the prices of whoever asks.
+    room.apply("apiVersion: mainspring/v1\nkind: prices\nname: dearer\nspec: {models: [{model: '*', input: 1.50, output: 6}]}")
+        .await;
+    let (whose, dearer) = ([room.admin.project, room.stranger.project], Repricing::Prices("dearer".parse().unwrap()));
+    let stretch = (room.clock.now().minus(seconds(60)), room.clock.now().plus(seconds(60)));
+    let question = UsageQuestion { by: UsageBy::Project, ..anew(all(), stretch) };
+    let repriced = ledger.reprice_all(&room.admin, &whose, (&dearer, &question)).await.unwrap();
+    assert_eq!((repriced.total.calls, repriced.total.cost, repriced.total.repriced), (3, money("0.063"), money("0.63")));
+    let rows: std::collections::BTreeMap<_, _> = repriced.rows.iter().map(|row| (row.name.clone(), row.repriced)).collect();
+    let [own, other] = whose.map(|project| rows[&project.to_string()]);
+    assert_eq!((rows.len(), own, other), (2, money("0.42"), money("0.21")));
+    let fault = ledger.reprice_all(&room.with_role(Role::Editor), &whose, (&dearer, &question)).await.unwrap_err();
+    assert_eq!(fault.code(), "limit-forbidden");
 }

@@ -30,13 +30,13 @@ on_every_engine!(Catalog: [
 
 impl Room {
     /// One of several processes: its journal is its own.
-    async fn process(&self, name: &str) -> Ledger {
+    pub(super) async fn process(&self, name: &str) -> Ledger {
         let journal = self.journal.with_file_name(name);
         Ledger::prepare(LedgerParts { journal, ..self.parts() }, true).await.unwrap()
     }
 
     /// Spent and fetched of the project's budget for the day.
-    async fn account(&self) -> (Money, Money) {
+    pub(super) async fn account(&self) -> (Money, Money) {
         const ACCOUNT: &str = "SELECT spent, leased FROM budget_spent WHERE kind = 'project' AND span = 'day' LIMIT 1";
         let rows = self.catalog.query(ACCOUNT, params![]).await.unwrap();
         let amount = |column| rows.first().map_or(0, |row| row.int(column).unwrap());
@@ -53,7 +53,7 @@ impl Ledger {
 }
 
 /// Admits, and fetches in between what has to be fetched, as the background does.
-async fn admit(ledger: &Ledger, room: &Room, output: u64) -> Result<Permit, LedgerFault> {
+pub(super) async fn admit(ledger: &Ledger, room: &Room, output: u64) -> Result<Permit, LedgerFault> {
     let intent = intent(&room.clock, 0, output);
     for _ in 0..3 {
         match ledger.admit(&caller(), &intent) {
@@ -64,7 +64,7 @@ async fn admit(ledger: &Ledger, room: &Room, output: u64) -> Result<Permit, Ledg
     panic!("what was fetched was not there");
 }
 
-fn settle(ledger: &Ledger, permit: Permit, output: u64) {
+pub(super) fn settle(ledger: &Ledger, permit: Permit, output: u64) {
     let done = intent(&mainspring_kernel::FrozenClock::at(start()), 0, 0);
     permit.settle(outcome(ledger, &done, (0, output)));
 }

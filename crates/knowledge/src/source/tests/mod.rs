@@ -1,3 +1,4 @@
+mod crawl;
 mod egress;
 mod folder;
 mod git;

@@ -203,6 +203,28 @@ async fn a_start_page_that_is_not_there_makes_no_page_count_as_gone() {
 }
 
 #[tokio::test]
+async fn a_site_of_which_no_named_page_can_be_read_is_a_source_that_failed() {
+    let port = serve(|path, _| site(path)).await;
+    // Nobody listens there any more.
+    let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let (policy, _work) = web_policy();
+    let list = async |urls: &[String]| {
+        open(json!({ "type": "web", "urls": urls, "follow": "path" }), &policy).unwrap().list(later()).await
+    };
+    let (away, broken) = (format!("http://127.0.0.1:{gone}/docs/"), format!("http://127.0.0.1:{port}/broken"));
+    for urls in [&[away.clone()][..], &[broken.clone()], &[broken, away.clone()]] {
+        let fault = list(urls).await.unwrap_err();
+        assert!(matches!(fault, SourceFault::Unreachable { .. }), "{urls:?}: {fault}");
+    }
+    // What can be read of it is taken all the same, and the rest is told.
+    let listing = list(&[away, format!("http://127.0.0.1:{port}/docs/deep/b")]).await.unwrap();
+    assert_eq!(
+        (paths(&listing), codes(&listing)),
+        (vec!["127.0.0.1/docs/deep/b"], vec![("127.0.0.1/docs/", "source-unreachable")])
+    );
+}
+
+#[tokio::test]
 async fn label_rules_match_the_path_of_an_address() {
     let (policy, _work) = web_policy();
     let spec = json!({ "type": "web", "urls": ["http://127.0.0.1/hr/pay", "http://127.0.0.1/open"], "rules": [{ "match": "hr/**", "labels": ["hr"] }] });

@@ -12,27 +12,26 @@ mod names;
 mod parser;
 mod sent;
 mod series;
+mod spelling;
 mod tree;
 
 #[cfg(test)]
 mod tests;
 
 pub use fault::PromFault;
-pub use names::{PromMetric, prom_labels, prom_metrics};
+pub use names::PromMetric;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use mainspring_kernel::Timestamp;
 
 use super::Asking;
-use crate::points::MetricPoints;
+use crate::points::{LOOK_BACK, MetricPoints};
 use sent::Sending;
 use series::Times;
 
 /// What Prometheus allows of one series.
 const POINTS_MAX: i64 = 11_000;
-/// What a percentile is over where one moment is asked about.
-const LOOK_BACK: i64 = 300_000_000;
 
 /// The moments that are asked about: one, or several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +46,13 @@ pub struct PromTimes {
 pub struct PromSeries {
     pub labels: BTreeMap<String, String>,
     pub points: Vec<(Timestamp, f64)>,
+}
+
+/// What is listed, and whether more was sent than one answer looks at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PromListed<T> {
+    pub found: T,
+    pub cut: bool,
 }
 
 /// An answer, and whether it is of a sample: some of its spans stand for others that were not kept.
@@ -117,13 +123,15 @@ pub(crate) async fn prometheus_series(
     points: &MetricPoints,
     selectors: &[String],
     (from, to): (Timestamp, Timestamp),
-) -> Result<Vec<BTreeMap<String, String>>, PromFault> {
-    let mut found = BTreeSet::new();
+) -> Result<PromListed<Vec<BTreeMap<String, String>>>, PromFault> {
+    let (mut found, mut cut) = (BTreeSet::new(), false);
     for text in selectors {
         let selector = parser::selector(text)?;
-        found.extend(there(asking, points, &selector, (from.as_micros(), to.as_micros())).await?);
+        let there = there(asking, points, &selector, (from.as_micros(), to.as_micros())).await?;
+        found.extend(there.found);
+        cut |= there.cut;
     }
-    Ok(found.into_iter().collect())
+    Ok(PromListed { found: found.into_iter().collect(), cut })
 }
 
 async fn there(
@@ -131,12 +139,30 @@ async fn there(
     points: &MetricPoints,
     selector: &tree::Selector,
     between: (i64, i64),
-) -> Result<BTreeSet<BTreeMap<String, String>>, PromFault> {
+) -> Result<PromListed<BTreeSet<BTreeMap<String, String>>>, PromFault> {
     if names::find(&selector.name).is_some() {
-        series::there(asking, selector, between).await
+        Ok(PromListed { found: series::there(asking, selector, between).await?, cut: false })
     } else {
         sent::there(sending(asking, points), selector, between).await
     }
+}
+
+/// The labels there are, between two moments: all, or those of the series that one of the selectors finds.
+pub(crate) async fn prometheus_labels(
+    asking: Asking<'_>,
+    points: &MetricPoints,
+    selectors: &[String],
+    (from, to): (Timestamp, Timestamp),
+) -> Result<PromListed<Vec<String>>, PromFault> {
+    let (found, cut): (BTreeSet<String>, bool) = if selectors.is_empty() {
+        let mut sent = sent::label_names(sending(asking, points), (from.as_micros(), to.as_micros())).await?;
+        sent.found.extend(names::labels().map(str::to_owned));
+        (sent.found, sent.cut)
+    } else {
+        let series = prometheus_series(asking, points, selectors, (from, to)).await?;
+        (series.found.into_iter().flat_map(BTreeMap::into_keys).collect(), series.cut)
+    };
+    Ok(PromListed { found: found.into_iter().collect(), cut })
 }
 
 /// The values that a label has, between two moments.
@@ -146,23 +172,42 @@ pub(crate) async fn prometheus_values(
     label: &str,
     selectors: &[String],
     (from, to): (Timestamp, Timestamp),
-) -> Result<Vec<String>, PromFault> {
+) -> Result<PromListed<Vec<String>>, PromFault> {
     let between = (from.as_micros(), to.as_micros());
-    if let Some(mut fixed) = names::fixed_values(label).filter(|_| selectors.is_empty()) {
-        if label == "__name__" {
-            fixed.extend(sent::names(sending(asking, points), between).await?);
-        }
-        return Ok(fixed);
-    }
+    let (mut values, mut cut) = (BTreeSet::new(), false);
     if selectors.is_empty() {
-        return series::values_of(asking, label, between).await;
+        match names::fixed_values(label) {
+            Some(fixed) => values.extend(fixed),
+            None => values.extend(series::values_of(asking, label, between).await?),
+        }
+        let sending = sending(asking, points);
+        let sent = if label == "__name__" {
+            let PromListed { found, cut } = sent::metrics(sending, between).await?;
+            PromListed { found: found.into_iter().map(|metric| metric.name).collect(), cut }
+        } else {
+            sent::label_values(sending, label, between).await?
+        };
+        values.extend(sent.found);
+        cut = sent.cut;
     }
-    let mut values = BTreeSet::new();
     for text in selectors {
         let mut selector = parser::selector(text)?;
         selector.mention(label);
         let there = there(asking, points, &selector, between).await?;
-        values.extend(there.into_iter().filter_map(|mut labels| labels.remove(label)));
+        values.extend(there.found.into_iter().filter_map(|mut labels| labels.remove(label)));
+        cut |= there.cut;
     }
-    Ok(values.into_iter().collect())
+    Ok(PromListed { found: values.into_iter().collect(), cut })
+}
+
+/// The metrics there are, between two moments, by name; one that is sent in several ways is there several times.
+pub(crate) async fn prometheus_metrics(
+    asking: Asking<'_>,
+    points: &MetricPoints,
+    (from, to): (Timestamp, Timestamp),
+) -> Result<PromListed<Vec<PromMetric>>, PromFault> {
+    let sent = sent::metrics(sending(asking, points), (from.as_micros(), to.as_micros())).await?;
+    let mut found: Vec<PromMetric> = names::metrics().chain(sent.found).collect();
+    found.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(PromListed { found, cut: sent.cut })
 }

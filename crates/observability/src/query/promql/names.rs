@@ -141,29 +141,29 @@ pub(super) fn no_such(name: &str) -> String {
 }
 
 /// A metric, as programs ask about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PromMetric {
-    pub name: &'static str,
+    pub name: String,
     /// `counter` or `gauge`.
     pub kind: &'static str,
-    pub help: &'static str,
+    pub help: String,
+    /// As it was sent; of our own it is in the name.
+    pub unit: String,
 }
 
-/// Every metric there is.
-pub fn prom_metrics() -> impl Iterator<Item = PromMetric> {
+/// Every metric over spans.
+pub(super) fn metrics() -> impl Iterator<Item = PromMetric> {
     KNOWN.iter().map(|known| PromMetric {
-        name: known.name,
+        name: known.name.to_owned(),
         kind: if known.is_counter() { "counter" } else { "gauge" },
-        help: known.help,
+        help: known.help.to_owned(),
+        unit: String::new(),
     })
 }
 
-/// Every label there is, by name.
-#[must_use]
-pub fn prom_labels() -> Vec<&'static str> {
-    let mut labels: Vec<&'static str> = USUAL.into_iter().chain(ASKED).chain(["__name__", "quantile", "type"]).collect();
-    labels.sort_unstable();
-    labels
+/// Every label of those.
+pub(super) fn labels() -> impl Iterator<Item = &'static str> {
+    USUAL.into_iter().chain(ASKED).chain(["__name__", "quantile", "type"])
 }
 
 /// Values that do not depend on what was sent.

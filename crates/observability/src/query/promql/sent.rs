@@ -2,14 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mainspring_kernel::Actor;
-use serde_json::Value;
+use mainspring_kernel::{Actor, text::elide};
+use regex::Regex;
+use serde_json::{Map, Value};
 
 use super::{
-    LOOK_BACK,
+    LOOK_BACK, PromListed,
     fault::PromFault,
+    names::PromMetric,
     series::{Series, Times, holds, micros_as_seconds, pattern},
-    tree::{Function, Selector},
+    spelling::{Labels, is_counter, labels, may_mean, spelled},
+    tree::{Function, Matcher, Selector},
 };
 use crate::{
     fault::TraceFault,
@@ -56,16 +59,12 @@ impl Meant {
     }
 }
 
-fn is_counter(form: &MetricForm) -> bool {
-    form.kind == PointKind::Sum && form.monotonic
-}
-
 const fn is_spread(kind: PointKind) -> bool {
     matches!(kind, PointKind::Histogram | PointKind::ExponentialHistogram | PointKind::Summary)
 }
 
 /// Series with the same labels together, by these.
-type Alike = BTreeMap<BTreeMap<String, String>, Vec<Sent>>;
+type Alike = BTreeMap<Labels, Vec<Sent>>;
 
 /// What each series was at each moment: its last point of the five minutes before.
 pub(super) async fn at(of: Sending<'_>, selector: &Selector, times: &Times) -> Result<Vec<Series>, PromFault> {
@@ -134,27 +133,102 @@ pub(super) async fn window(
 pub(super) async fn there(
     of: Sending<'_>,
     selector: &Selector,
-    (from, to): (i64, i64),
-) -> Result<BTreeSet<BTreeMap<String, String>>, PromFault> {
-    let all = of.find(selector, (from, to)).await?;
-    let named = |mut labels: BTreeMap<String, String>| {
-        labels.insert("__name__".to_owned(), selector.name.clone());
-        labels
-    };
-    Ok(of.alike(selector, &all, (from, to, from)).await?.into_keys().map(named).collect())
+    between: (i64, i64),
+) -> Result<PromListed<BTreeSet<Labels>>, PromFault> {
+    let passing = Passing::of(selector)?;
+    let mut listed: PromListed<BTreeSet<Labels>> = PromListed::default();
+    for Meant { name, form, .. } in of.find(selector, between).await? {
+        let take = |attributes: &Map<String, Value>| {
+            let mut labels = labels(attributes);
+            if passing.lets(&labels) {
+                labels.insert("__name__".to_owned(), selector.name.clone());
+                listed.found.insert(labels);
+            }
+        };
+        listed.cut |= of.points.attributes_sent(of.actor, Some((name.as_str(), &form)), between, take).await?;
+    }
+    Ok(listed)
 }
 
-/// Every name that can be asked for.
-pub(super) async fn names(of: Sending<'_>, between: (i64, i64)) -> Result<BTreeSet<String>, PromFault> {
-    let forms = of.points.forms_sent(of.actor, between).await?;
-    let parts = |(name, form): (String, MetricForm)| {
-        let spelled = spelled(&name, &form);
-        if spelled.is_empty() {
-            return Vec::new();
-        }
-        if is_spread(form.kind) { vec![format!("{spelled}_count"), format!("{spelled}_sum")] } else { vec![spelled] }
+/// Something of the labels of everything that was sent. Where that is more than a question may take, nothing is told of any.
+async fn everything(
+    of: Sending<'_>,
+    between: (i64, i64),
+    mut take: impl FnMut(Labels, &mut BTreeSet<String>) + Send,
+) -> Result<PromListed<BTreeSet<String>>, PromFault> {
+    let mut found = BTreeSet::new();
+    let sent = of.points.attributes_sent(of.actor, None, between, |attributes| take(labels(attributes), &mut found)).await;
+    let cut = match sent {
+        Err(fault) if fault.is_too_much() => true,
+        sent => sent?,
     };
-    Ok(forms.into_iter().flat_map(parts).collect())
+    Ok(PromListed { found, cut })
+}
+
+/// Every label that a series has.
+pub(super) async fn label_names(of: Sending<'_>, between: (i64, i64)) -> Result<PromListed<BTreeSet<String>>, PromFault> {
+    everything(of, between, |labels, found| found.extend(labels.into_keys())).await
+}
+
+/// The values of a label.
+pub(super) async fn label_values(
+    of: Sending<'_>,
+    label: &str,
+    between: (i64, i64),
+) -> Result<PromListed<BTreeSet<String>>, PromFault> {
+    everything(of, between, |mut labels, found| found.extend(labels.remove(label))).await
+}
+
+/// Every metric that can be asked for, those first that were sent last.
+pub(super) async fn metrics(of: Sending<'_>, between: (i64, i64)) -> Result<PromListed<Vec<PromMetric>>, PromFault> {
+    let (forms, cut) = of.points.forms_sent(of.actor, |_| true, between).await?;
+    Ok(PromListed { found: forms.into_iter().flat_map(told).collect(), cut })
+}
+
+/// What can be asked for of a metric.
+fn told((name, form): (String, MetricForm)) -> Vec<PromMetric> {
+    let spelled = spelled(&name, &form);
+    if spelled.is_empty() {
+        return Vec::new();
+    }
+    let of = |part: Part| {
+        let (end, help) = match part {
+            Part::Value => ("", format!("`{name}`, as programs send it.")),
+            Part::Count => ("_count", format!("How often something was counted in `{name}`.")),
+            Part::Sum => ("_sum", format!("What was counted in `{name}`, together.")),
+        };
+        let unit = if part == Part::Count { String::new() } else { form.unit.clone() };
+        let meant = Meant { name: name.clone(), form: form.clone(), part };
+        let kind = if meant.is_counter() { "counter" } else { "gauge" };
+        PromMetric { name: format!("{spelled}{end}"), kind, help, unit }
+    };
+    if is_spread(form.kind) { vec![of(Part::Count), of(Part::Sum)] } else { vec![of(Part::Value)] }
+}
+
+/// Which series pass.
+struct Passing<'a> {
+    name: &'a str,
+    patterns: Vec<(&'a Matcher, Option<Regex>)>,
+}
+
+impl<'a> Passing<'a> {
+    fn of(selector: &'a Selector) -> Result<Self, PromFault> {
+        let mut patterns = Vec::with_capacity(selector.matchers.len());
+        for matcher in &selector.matchers {
+            patterns.push((matcher, pattern(matcher, selector.at)?));
+        }
+        Ok(Self { name: &selector.name, patterns })
+    }
+
+    fn lets(&self, labels: &Labels) -> bool {
+        self.patterns.iter().all(|(matcher, pattern)| {
+            let value = match matcher.label.as_str() {
+                "__name__" => self.name,
+                label => labels.get(label).map_or("", String::as_str),
+            };
+            holds(matcher, pattern.as_ref(), value)
+        })
+    }
 }
 
 impl Sending<'_> {
@@ -163,7 +237,7 @@ impl Sending<'_> {
     async fn find(self, selector: &Selector, between: (i64, i64)) -> Result<Vec<Meant>, PromFault> {
         let mut found: Vec<Meant> = Vec::new();
         let mut refused = None;
-        let forms = self.points.forms_sent(self.actor, between).await?;
+        let (forms, cut) = self.points.forms_sent(self.actor, |name| may_mean(name, &selector.name), between).await?;
         for (name, form) in forms {
             let spelled = spelled(&name, &form);
             if spelled.is_empty() {
@@ -195,16 +269,17 @@ impl Sending<'_> {
         match refused {
             // Another one may have that name by itself.
             Some(what) if found.is_empty() => Err(PromFault::Unsupported { at: selector.at, what }),
+            None if found.is_empty() && cut => {
+                let what = "may be one of more names and units than one answer looks through: ask about less time";
+                Err(PromFault::question(format!("`{}` {what}", elide(&selector.name, 80))))
+            }
             _ => Ok(found),
         }
     }
 
     /// Their series that pass, by their labels.
     async fn alike(self, selector: &Selector, all: &[Meant], times: (i64, i64, i64)) -> Result<Alike, PromFault> {
-        let mut patterns = Vec::with_capacity(selector.matchers.len());
-        for matcher in &selector.matchers {
-            patterns.push((matcher, pattern(matcher, selector.at)?));
-        }
+        let passing = Passing::of(selector)?;
         let (mut alike, mut sent, mut left) = (Alike::new(), Vec::new(), POINTS_MAX);
         for Meant { name, form, part } in all {
             let more = self.points.sent(self.actor, (name.as_str(), form, *part), times, left).await;
@@ -216,15 +291,8 @@ impl Sending<'_> {
             sent.extend(more);
         }
         for sent in sent {
-            let labels = labels(&sent);
-            let passes = patterns.iter().all(|(matcher, pattern)| {
-                let value = match matcher.label.as_str() {
-                    "__name__" => selector.name.as_str(),
-                    label => labels.get(label).map_or("", String::as_str),
-                };
-                holds(matcher, pattern.as_ref(), value)
-            });
-            if passes {
+            let labels = labels(&sent.attributes);
+            if passing.lets(&labels) {
                 alike.entry(labels).or_default().push(sent);
             }
         }
@@ -238,181 +306,4 @@ fn series(alike: Alike, name: Option<&str>, times: &Times, told: impl Fn(&[Sent]
         Series { labels, name: name.map(str::to_owned), values }
     };
     alike.into_iter().map(one).filter(|series| series.values.iter().any(Option::is_some)).collect()
-}
-
-/// What stands at a point is a label; of the program only who it is: `job` and `instance`.
-fn labels(sent: &Sent) -> BTreeMap<String, String> {
-    let mut labels: BTreeMap<String, String> = BTreeMap::new();
-    let mut job = [None, None];
-    for (key, value) in &sent.attributes {
-        let text = match value {
-            Value::String(text) => text.clone(),
-            Value::Null => continue,
-            other => other.to_string(),
-        };
-        let label = match key.as_str() {
-            "resource.service.namespace" => {
-                job[0] = Some(text);
-                continue;
-            }
-            "resource.service.name" => {
-                job[1] = Some(text);
-                continue;
-            }
-            "resource.service.instance.id" => "instance".to_owned(),
-            key if key.starts_with("resource.") || key.starts_with("scope.") || key.starts_with("otel.scope.") => continue,
-            key => match label(key) {
-                Some(label) => label,
-                None => continue,
-            },
-        };
-        // Names that differ only in what a label cannot have say what they say together.
-        labels.entry(label).and_modify(|said| *said = format!("{said};{text}")).or_insert(text);
-    }
-    let job: Vec<String> = job.into_iter().flatten().collect();
-    if !job.is_empty() {
-        labels.insert("job".to_owned(), job.join("/"));
-    }
-    labels.retain(|_, value| !value.is_empty());
-    labels
-}
-
-/// Letters, digits and `_`.
-fn plain(name: &str) -> String {
-    let mut plain = String::with_capacity(name.len());
-    for letter in name.chars() {
-        match letter {
-            letter if letter.is_ascii_alphanumeric() => plain.push(letter),
-            _ if plain.ends_with('_') => {}
-            _ => plain.push('_'),
-        }
-    }
-    plain
-}
-
-/// An attribute's name as a label: one begins with a letter, and those with `_` are Prometheus' own.
-fn label(key: &str) -> Option<String> {
-    let plain = plain(key);
-    match plain.chars().find(|letter| *letter != '_') {
-        None => None,
-        Some(_) if plain.starts_with('_') => Some(format!("key{plain}")),
-        Some(first) if first.is_ascii_digit() => Some(format!("key_{plain}")),
-        Some(_) => Some(plain),
-    }
-}
-
-/// A metric's name in words, those of its unit behind them where none of them says so already, and `total` where it only grows.
-fn spelled(name: &str, form: &MetricForm) -> String {
-    let (of, each) = unit(&form.unit);
-    let between = |letter: char| !(letter.is_ascii_alphanumeric() || letter == ':');
-    let mut words: Vec<&str> = name.split(between).filter(|word| !word.is_empty()).collect();
-    if !(of.is_empty() || words.contains(&of.as_str())) {
-        words.push(&of);
-    }
-    if !(each.is_empty() || words.ends_with(&["per", each.as_str()])) {
-        words.extend(["per", each.as_str()]);
-    }
-    let last = match form.kind {
-        _ if is_counter(form) => Some("total"),
-        PointKind::Gauge if form.unit == "1" => Some("ratio"),
-        _ => None,
-    };
-    if let Some(last) = last {
-        words.retain(|word| *word != last);
-        words.push(last);
-    }
-    let spelled = words.join("_");
-    if spelled.starts_with(|letter: char| letter.is_ascii_digit()) { format!("_{spelled}") } else { spelled }
-}
-
-const UNITS: [(&str, &str); 26] = [
-    ("d", "days"),
-    ("h", "hours"),
-    ("min", "minutes"),
-    ("s", "seconds"),
-    ("ms", "milliseconds"),
-    ("us", "microseconds"),
-    ("ns", "nanoseconds"),
-    ("By", "bytes"),
-    ("KiBy", "kibibytes"),
-    ("MiBy", "mebibytes"),
-    ("GiBy", "gibibytes"),
-    ("TiBy", "tibibytes"),
-    ("KBy", "kilobytes"),
-    ("MBy", "megabytes"),
-    ("GBy", "gigabytes"),
-    ("TBy", "terabytes"),
-    ("m", "meters"),
-    ("V", "volts"),
-    ("A", "amperes"),
-    ("J", "joules"),
-    ("W", "watts"),
-    ("g", "grams"),
-    ("Cel", "celsius"),
-    ("Hz", "hertz"),
-    ("%", "percent"),
-    ("1", ""),
-];
-const EACH: [(&str, &str); 7] =
-    [("s", "second"), ("m", "minute"), ("h", "hour"), ("d", "day"), ("w", "week"), ("mo", "month"), ("y", "year")];
-
-/// A unit in words, and of what each; annotations in braces are none.
-fn unit(unit: &str) -> (String, String) {
-    let word = |table: &[(&str, &str)], unit: &str| {
-        let unit = unit.split('{').next().unwrap_or_default().trim();
-        let known = table.iter().find(|(short, _)| *short == unit).map(|(_, word)| (*word).to_owned());
-        known.unwrap_or_else(|| plain(unit).trim_matches('_').to_owned())
-    };
-    let (of, each) = unit.split_once('/').unwrap_or((unit, ""));
-    (word(&UNITS, of), word(&EACH, each))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn form(kind: PointKind, unit: &str) -> MetricForm {
-        MetricForm { kind, unit: unit.to_owned(), temporality: None, monotonic: kind == PointKind::Sum }
-    }
-
-    #[test]
-    fn names_are_spelled_as_prometheus_spells_them() {
-        for (name, kind, unit, wanted) in [
-            ("shop.orders", PointKind::Sum, "{order}", "shop_orders_total"),
-            ("shop.orders.total", PointKind::Sum, "1", "shop_orders_total"),
-            ("process.cpu.time", PointKind::Sum, "s", "process_cpu_time_seconds_total"),
-            ("process.memory.usage", PointKind::Gauge, "By", "process_memory_usage_bytes"),
-            ("gen_ai.client.operation.duration", PointKind::Histogram, "s", "gen_ai_client_operation_duration_seconds"),
-            ("gen_ai.client.token.usage", PointKind::Histogram, "{token}", "gen_ai_client_token_usage"),
-            ("queue.fill", PointKind::Gauge, "1", "queue_fill_ratio"),
-            ("queue.fill.ratio", PointKind::Gauge, "1", "queue_fill_ratio"),
-            ("disk..speed", PointKind::Gauge, "MBy/s", "disk_speed_megabytes_per_second"),
-            ("2nd/queue", PointKind::Gauge, "", "_2nd_queue"),
-            ("seconds", PointKind::Gauge, "s", "seconds"),
-            ("calls", PointKind::Gauge, "{call}/s", "calls_per_second"),
-            ("calls", PointKind::Gauge, "1/s", "calls_per_second"),
-            ("store.bytes.used", PointKind::Gauge, "By", "store_bytes_used"),
-            ("shop.total.orders", PointKind::Sum, "", "shop_orders_total"),
-            ("_queue_", PointKind::Gauge, "", "queue"),
-            ("日本", PointKind::Gauge, "", ""),
-        ] {
-            assert_eq!(spelled(name, &form(kind, unit)), wanted, "{name} {unit}");
-        }
-    }
-
-    #[test]
-    fn labels_are_of_the_point_and_say_who_sent_it() {
-        let attributes = serde_json::json!({
-            "resource.service.namespace": "acme", "resource.service.name": "shop", "resource.service.instance.id": "7",
-            "resource.host.name": "left out", "otel.scope.name": "left out", "http.route": "/pay", "http_route": "also",
-            "retried": true, "empty": "", "2nd": "two", "__name__": "hidden", "": "none", "..": "none",
-        });
-        let Value::Object(attributes) = attributes else { unreachable!("it is one") };
-        let labels = labels(&Sent { attributes, points: Vec::new() });
-        let told: Vec<String> = labels.iter().map(|(label, value)| format!("{label}={value}")).collect();
-        assert_eq!(
-            told,
-            ["http_route=/pay;also", "instance=7", "job=acme/shop", "key_2nd=two", "key_name_=hidden", "retried=true"]
-        );
-    }
 }

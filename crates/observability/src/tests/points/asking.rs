@@ -1,26 +1,17 @@
 use std::{path::Path, sync::Arc};
 
-use mainspring_kernel::{Labels, ModelScope, PageRequest, Role, Tasks, id::PrincipalId, id::ProjectId};
+use mainspring_kernel::{PageRequest, Tasks, id::ProjectId};
 use mainspring_lake_lance::{LakeLocation, LanceConfig, LanceLake};
 use serde_json::json;
 
 use super::*;
-use crate::{Capture, Metric, MetricPoint};
+use crate::{
+    Capture, Metric, MetricPoint, MetricRange,
+    points::tests::{WITHIN, actor},
+};
 
-const WITHIN: Duration = Duration::from_secs(20);
 const START: i64 = 1_700_000_000_000_000;
 const MINUTE: i64 = 60_000_000;
-
-fn actor(project: u128) -> Actor {
-    Actor {
-        principal: PrincipalId::from_raw(1),
-        project: ProjectId::from_raw(project),
-        role: Role::Reader,
-        labels: Labels::All,
-        key: None,
-        models: ModelScope::All,
-    }
-}
 
 /// A sender of one series: its service, and further attributes.
 #[derive(Clone, Copy)]
@@ -97,11 +88,22 @@ fn about(name: &str) -> MetricQuestion {
         from: Timestamp::from_micros(START),
         to: Timestamp::from_micros(START + 10 * MINUTE),
         step: Some(Duration::from_secs(120)),
-        by: None,
-        service: None,
-        model: None,
-        kind: None,
-        unit: None,
+        ..MetricQuestion::default()
+    }
+}
+
+/// Every page of the list.
+async fn listed(points: &MetricPoints, filter: &PointFilter, text: Option<&str>, limit: usize) -> Vec<Metric> {
+    let (mut found, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = PageRequest::new(Some(limit), cursor).unwrap();
+        let page = points.metrics(&actor(1), filter, text, &page).await.unwrap();
+        assert!(page.items.len() <= limit);
+        found.extend(page.items);
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => return found,
+        }
     }
 }
 
@@ -180,6 +182,191 @@ async fn histograms_and_gauges_say_what_they_can_and_a_name_may_have_several_for
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_wanted_is_told_of_points_that_have_these_attributes() {
+    let dir = tempfile::tempdir().unwrap();
+    let sent = vec![
+        SHOP.histogram("time", 1, [4, 0, 0]),
+        SHOP.histogram("time", 3, [4, 4, 0]),
+        DESK.histogram("time", 3, [0, 0, 9]),
+        Sender("shop", &[("status", "500")]).gauge("level", 1, 1.0),
+        Sender("shop", &[("status", "200")]).gauge("level", 2, 3.0),
+    ];
+    let points = filled(dir.path(), sent).await;
+    let of = |name: &str, attribute: &str, values: &[&str]| MetricQuestion {
+        attributes: vec![(attribute.to_owned(), values.iter().map(|value| (*value).to_owned()).collect())],
+        ..about(name)
+    };
+    let wanted = ["sum", "p75", "count"].map(|text| MetricValue::read(text).unwrap()).to_vec();
+    let found = MetricQuestion { values: wanted, ..of("time", "region", &["eu", "nowhere"]) };
+    let found = points.series(&actor(1), &found).await.unwrap();
+    assert_eq!((&found.measures[..], found.points), (&["sum", "p75", "count"].map(str::to_owned)[..], 2));
+    let values: Vec<_> = found.groups[0].steps.iter().map(|step| step.values.clone()).collect();
+    assert_eq!(values, [[8.0, 0.75, 4.0].map(Some), [8.0, 2.5, 4.0].map(Some)]);
+    // Attributes with columns of their own, by either name.
+    for (attribute, points_found) in [("service", 1), ("resource.service.name", 1)] {
+        let found = points.series(&actor(1), &of("time", attribute, &["desk"])).await.unwrap();
+        assert_eq!(found.points, points_found, "{attribute}");
+    }
+    assert_eq!(points.series(&actor(1), &of("level", "status", &["200", "404"])).await.unwrap().points, 1);
+    let none = points.series(&actor(1), &of("level", "status", &["404"])).await.unwrap();
+    assert_eq!((none.form, none.points), (None, 0));
+    let content = points.series(&actor(1), &of("level", "gen_ai.input.messages", &["never"])).await;
+    assert!(matches!(content, Err(TraceFault::Question { .. })), "{content:?}");
+    let unlike = MetricQuestion { values: vec![MetricValue::Rate], ..about("time") };
+    let unlike = points.series(&actor(1), &unlike).await.unwrap_err().to_string();
+    assert!(unlike.starts_with("`time` is a histogram, of which there is no rate"), "{unlike}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn figures_say_of_how_much_they_are_and_where_it_lies() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut sent: Vec<_> = (1..=9).map(|minute| SHOP.counter("tokens", minute, 10.0 * minute as f64)).collect();
+    sent.extend([(2, 1000.0), (4, 5000.0)].map(|(minute, value)| DESK.counter("tokens", minute, value)));
+    sent.extend([SHOP.histogram("time", 1, [4, 0, 0]), SHOP.histogram("time", 3, [4, 4, 0])]);
+    sent.extend([SHOP.histogram("both", 1, [4, 0, 0]), SHOP.gauge("both", 2, 7.0)]);
+    sent.extend([SHOP.counter("sums", 1, 1.0), MetricPoint { monotonic: false, ..DESK.counter("sums", 2, 5.0) }]);
+    let points = filled(dir.path(), sent).await;
+    let whole = |name: &str| MetricQuestion { step: None, ..about(name) };
+    let by_service = MetricQuestion { by: Some("service".into()), ..whole("tokens") };
+    let found = points.figures(&actor(1), &by_service, MetricValue::Increase).await.unwrap();
+    let told: Vec<_> = found
+        .iter()
+        .map(|group| (group.group.as_deref(), group.steps.iter().map(|step| (step.points, step.value)).collect::<Vec<_>>()))
+        .collect();
+    // Those with the most points, however large the numbers of others are.
+    assert_eq!(told, [(Some("shop"), vec![(9, Some(90.0))]), (Some("desk"), vec![(2, Some(5_000.0))])]);
+    assert_eq!((found[0].steps[0].of, found[0].steps[0].ranges.len()), (None, 0));
+    let one = MetricQuestion { groups: Some(1), ..by_service };
+    assert_eq!(points.figures(&actor(1), &one, MetricValue::Increase).await.unwrap().len(), 1);
+    // Who says no region is of none.
+    let by_region = MetricQuestion { by: Some("region".into()), groups: None, ..one };
+    let found = points.figures(&actor(1), &by_region, MetricValue::Increase).await.unwrap();
+    assert_eq!(found.iter().map(|group| group.group.as_deref()).collect::<Vec<_>>(), [Some("eu")]);
+
+    let p95 = MetricValue::Quantile(0.95);
+    let found = points.figures(&actor(1), &about("time"), p95).await.unwrap();
+    let steps: Vec<_> = found[0].steps.iter().map(|step| (step.of, step.ranges.clone())).collect();
+    let range = |low: f64, high: f64| vec![MetricRange { low, high, count: 4.0 }];
+    assert_eq!(steps, [(Some(4.0), range(0.0, 1.0)), (Some(4.0), range(1.0, 3.0))]);
+    let mean = points.figures(&actor(1), &whole("time"), MetricValue::Mean).await.unwrap();
+    assert_eq!((mean[0].steps[0].value, mean[0].steps[0].of, mean[0].steps[0].points), (Some(2.0), Some(8.0), 2));
+
+    // Whoever holds it against a limit is not to be told of something else tomorrow.
+    let both = points.figures(&actor(1), &whole("both"), MetricValue::Mean).await.unwrap_err();
+    assert!(both.to_string().contains("several kinds or units"), "{both}");
+    let gauge = MetricQuestion { kind: Some(PointKind::Gauge), ..whole("both") };
+    assert_eq!(points.figures(&actor(1), &gauge, MetricValue::Last).await.unwrap()[0].steps[0].value, Some(7.0));
+    assert!(points.figures(&actor(1), &gauge, MetricValue::Rate).await.is_err());
+    // Also where its kind and unit are said, and only attributes tell which is meant, or whether it falls.
+    let sums = MetricQuestion { kind: Some(PointKind::Sum), unit: Some("{token}".into()), ..whole("sums") };
+    let sorts = points.figures(&actor(1), &sums, MetricValue::Last).await.unwrap_err();
+    assert!(sorts.to_string().contains("by `attributes` which points are meant"), "{sorts}");
+    let falls = MetricQuestion { monotonic: Some(false), ..sums.clone() };
+    let desk = MetricQuestion { attributes: vec![("service".into(), vec!["desk".into()])], ..sums };
+    for question in [falls, desk] {
+        let found = points.figures(&actor(1), &question, MetricValue::Last).await.unwrap();
+        assert_eq!(found[0].steps[0].value, Some(5.0), "{question:?}");
+    }
+    for (project, question) in [(2, whole("time")), (1, whole("nobody.sends.this"))] {
+        assert!(points.figures(&actor(project), &question, p95).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_of_what_is_sent_under_one_name_can_be_asked_about() {
+    let dir = tempfile::tempdir().unwrap();
+    let counted = |sender: &'static str, (minute, value): (i64, f64), temporality: Temporality, monotonic: bool| MetricPoint {
+        temporality: Some(temporality),
+        monotonic,
+        ..Sender(sender, &[]).counter("load", minute, value)
+    };
+    let (totals, changes) = (Temporality::Cumulative, Temporality::Delta);
+    let mut sent: Vec<_> = [(1, 10.0), (2, 30.0)].map(|at| counted("grows", at, totals, true)).into();
+    sent.push(counted("grows by", (2, 4.0), changes, true));
+    sent.extend([(1, 5.0), (2, 3.0)].map(|at| counted("falls", at, totals, false)));
+    sent.extend([(1, 2.0), (2, -1.0)].map(|at| counted("falls by", at, changes, false)));
+    sent.push(MetricPoint { unit: "{token}".to_owned(), ..Sender("level", &[]).gauge("load", 1, 7.0) });
+    sent.push(Sender("level of nothing", &[]).gauge("load", 1, 9.0));
+    let points = filled(dir.path(), sent).await;
+    let sum = |monotonic: bool, temporality: Option<Temporality>| MetricQuestion {
+        kind: Some(PointKind::Sum),
+        monotonic: Some(monotonic),
+        temporality: temporality.map(|temporality| Counting::of(Some(temporality))),
+        ..about("load")
+    };
+    let gauge = |unit: &str| MetricQuestion { kind: Some(PointKind::Gauge), unit: Some(unit.to_owned()), ..about("load") };
+    for (question, measure, steps) in [
+        // One question can be about both, and each tells how its points count.
+        (sum(true, None), "increase", vec![(0, 34.0)]),
+        (sum(true, Some(totals)), "increase", vec![(0, 30.0)]),
+        (sum(true, Some(changes)), "increase", vec![(0, 4.0)]),
+        (sum(false, Some(totals)), "last", vec![(0, 3.0), (2, 3.0), (4, 3.0)]),
+        (sum(false, Some(changes)), "increase", vec![(0, 1.0)]),
+        (gauge("{token}"), "mean", vec![(0, 7.0)]),
+        (gauge(""), "mean", vec![(0, 9.0)]),
+    ] {
+        let found = points.series(&actor(1), &question).await.unwrap();
+        assert_eq!(found.measures[0], measure, "{question:?}");
+        assert_eq!(first(&found), [(None, steps)], "{question:?}");
+        assert_eq!((found.others.len(), found.more_forms), (4, 0), "{question:?}");
+    }
+    let unspecified = MetricQuestion { temporality: Some(Counting::Unspecified), ..sum(true, None) };
+    let none = points.series(&actor(1), &unspecified).await.unwrap();
+    assert_eq!((none.form, none.others.len()), (None, 5));
+    let list = listed(&points, &PointFilter::default(), None, 10).await;
+    assert_eq!((list.len(), list[0].others.len(), list[0].more_forms), (1, 4, 0));
+}
+
+/// A point of a series and a unit of its own.
+fn in_unit(name: &str, n: i64) -> MetricPoint {
+    MetricPoint {
+        unit: format!("u{n}"),
+        time: Timestamp::from_micros(START + MINUTE + n),
+        point: format!(
+            "{:032x}",
+            name.bytes().fold(u128::from(n.unsigned_abs()) << 64, |all, byte| all * 31 % (1 << 120) + u128::from(byte))
+        ),
+        series: format!("{n:032x}"),
+        ..SHOP.gauge(name, 0, n as f64)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_with_thousands_of_units_is_told_of_in_part_and_hides_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut sent: Vec<_> = (0..2_500).map(|n| in_unit("bombed", n)).collect();
+    sent.extend((0..22).flat_map(|n| (0..70).map(move |unit| in_unit(&format!("crowd.{n:02}"), unit))));
+    sent.extend([SHOP.gauge("calm", 1, 1.0), SHOP.gauge("zeal", 1, 1.0)]);
+    let points = filled(dir.path(), sent).await;
+    let all = listed(&points, &PointFilter::default(), None, 500).await;
+    let mut wanted = vec!["bombed".to_owned(), "calm".to_owned()];
+    wanted.extend((0..22).map(|n| format!("crowd.{n:02}")));
+    wanted.push("zeal".to_owned());
+    assert_eq!(all.iter().map(|metric| metric.name.clone()).collect::<Vec<_>>(), wanted, "each once, over several pages");
+    assert_eq!(listed(&points, &PointFilter::default(), None, 7).await, all);
+    for metric in &all {
+        // How many there are is known within some percent.
+        let (newest, others, more) = match metric.name.as_str() {
+            "bombed" => ("u2499", 19, 2_350..2_600),
+            "calm" | "zeal" => ("", 0, 0..1),
+            _ => ("u69", 19, 45..55),
+        };
+        assert_eq!((metric.form.unit.as_str(), metric.others.len()), (newest, others), "{}", metric.name);
+        assert!(more.contains(&metric.more_forms), "{}: {}", metric.name, metric.more_forms);
+    }
+    // The newest is told of where none is asked for, and each can be.
+    for (unit, wanted) in [(None, 2_499.0), (Some("u2499"), 2_499.0), (Some("u7"), 7.0)] {
+        let question = MetricQuestion { unit: unit.map(str::to_owned), ..about("bombed") };
+        let found = points.series(&actor(1), &question).await.unwrap();
+        assert_eq!(first(&found), [(None, vec![(0, wanted)])], "{unit:?}");
+        assert_eq!(found.others.len(), 19);
+        assert!((2_350..2_600).contains(&found.more_forms), "{}", found.more_forms);
+    }
+    let none = points.series(&actor(1), &MetricQuestion { unit: Some("By".into()), ..about("bombed") }).await.unwrap();
+    assert_eq!((none.form, none.others.len()), (None, 20));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn questions_that_cannot_be_answered_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let points = filled(dir.path(), vec![SHOP.gauge("level", 1, 1.0)]).await;
@@ -212,19 +399,7 @@ async fn metrics_are_listed_by_name_with_what_their_newest_points_say() {
         DESK.gauge("time", 0, 1.0),
     ];
     let points = filled(dir.path(), sent).await;
-    let list = async |filter: &PointFilter, text: Option<&str>, limit: usize| -> Vec<Metric> {
-        let (mut found, mut cursor) = (Vec::new(), None);
-        loop {
-            let page = PageRequest::new(Some(limit), cursor).unwrap();
-            let page = points.metrics(&actor(1), filter, text, &page).await.unwrap();
-            assert!(page.items.len() <= limit);
-            found.extend(page.items);
-            match page.next {
-                Some(next) => cursor = Some(next),
-                None => return found,
-            }
-        }
-    };
+    let list = async |filter: &PointFilter, text: Option<&str>, limit: usize| listed(&points, filter, text, limit).await;
     let all = list(&PointFilter::default(), None, 500).await;
     assert_eq!(list(&PointFilter::default(), None, 1).await, all);
     let told: Vec<_> =

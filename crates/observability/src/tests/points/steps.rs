@@ -14,7 +14,7 @@ fn at(series: u128, time: i64, since: Option<i64>) -> Place {
 fn folded(shape: Shape, steps: Steps, points: &[(Place, Said)]) -> Told {
     let mut folding = Folding::new(shape, steps);
     points.iter().for_each(|(place, said)| folding.add(None, *place, said.clone()));
-    folding.told(50)
+    folding.told(&[], 50)
 }
 
 /// What each step says first.
@@ -71,7 +71,8 @@ fn each_kind_says_what_it_can() {
     assert_eq!(level.measures, ["mean", "min", "max", "last"]);
     assert_eq!(level.groups[0].steps, [(0, vec![Some(4.0), Some(2.0), Some(6.0), Some(6.0)])]);
     // Of two queues both are full at the end.
-    assert_eq!(folded(Shape::Together, DAY, &numbers).groups[0].steps, [(0, vec![Some(8.0)])]);
+    let one_step = Steps { to: 100, ..DAY };
+    assert_eq!(folded(Shape::Together, one_step, &numbers).groups[0].steps, [(0, vec![Some(8.0)])]);
     let summary = |count, sum, quantiles: &[(f64, f64)]| Said::Summary { count, sum, quantiles: quantiles.to_vec() };
     let summaries = [
         (at(1, 10, Some(5)), summary(2.0, 10.0, &[(0.5, 4.0), (0.999, 6.0)])),
@@ -86,13 +87,41 @@ fn each_kind_says_what_it_can() {
 }
 
 #[test]
+fn what_series_come_to_together_does_not_dip_where_some_have_not_sent_yet() {
+    const MINUTE: i64 = 60_000_000;
+    let told = |steps: Steps, all: &[(u128, i64, f64)]| {
+        let points: Vec<_> =
+            all.iter().map(|(series, minute, n)| (at(*series, minute * MINUTE, None), Said::Number(*n))).collect();
+        first(&folded(Shape::Together, steps, &points))
+    };
+    let steps = Steps { from: 0, to: 5 * MINUTE, width: 2 * MINUTE };
+    // The last step is shorter than it is between two points of either.
+    let two = [(1, -1, 4.0), (2, 0, 10.0), (1, 1, 5.0), (2, 2, 20.0), (1, 3, 6.0), (2, 4, 30.0)];
+    assert_eq!(told(steps, &two), [(0, 25.0), (1, 36.0), (2, 36.0)]);
+    // One that is gone is so after five minutes, and what it was before the first step counts in it.
+    assert_eq!(told(steps, &[(3, -2, 50.0), (3, -1, 100.0), (1, 1, 5.0)]), [(0, 105.0), (1, 5.0), (2, 5.0)]);
+    assert!(told(steps, &[(3, -3, 100.0)]).is_empty());
+    // Who holds it against a limit is told the same of steps in which points came: silence is no value.
+    let mut folding = Folding::new(Shape::Together, Steps { to: 6 * MINUTE, ..steps });
+    for (series, minute, n) in [(2, 0, 10.0), (1, 1, 5.0), (1, 5, 6.0)] {
+        folding.add(None, at(series, minute * MINUTE, None), Said::Number(n));
+    }
+    let figures = folding.figures(MetricValue::Last, false, 1);
+    let figures: Vec<_> = figures[0].steps.iter().map(|of| (of.start.as_micros() / MINUTE, of.points, of.value)).collect();
+    assert_eq!(figures, [(0, 1, Some(15.0)), (4, 1, Some(6.0))]);
+    // A longer step tells of whoever sent anything in it, and is not carried on into the next.
+    let long = Steps { from: 0, to: 25 * MINUTE, width: 10 * MINUTE };
+    assert_eq!(told(long, &[(1, 1, 5.0), (2, 9, 10.0), (2, 21, 7.0)]), [(0, 15.0), (2, 7.0)]);
+}
+
+#[test]
 fn the_largest_groups_are_told_and_whether_there_are_more() {
     let mut folding = Folding::new(Shape::Counter, DAY);
     for (n, group) in ["a", "b", "c"].into_iter().enumerate() {
         let place = Place { cumulative: false, ..at(n as u128, 50, None) };
         folding.add(Some(group), place, Said::Number(n as f64));
     }
-    let told = folding.told(2);
+    let told = folding.told(&[], 2);
     assert_eq!(told.groups.iter().map(|group| group.value.as_deref()).collect::<Vec<_>>(), [Some("c"), Some("b")]);
     assert!(told.more);
 }

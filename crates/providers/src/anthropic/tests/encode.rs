@@ -225,6 +225,47 @@ fn what_blocks_say_beside_what_all_know_is_named_everywhere() {
     }
 }
 
+#[test]
+fn what_nobody_knows_within_a_request_is_named_everywhere() {
+    let source = json!({"type": "base64", "media_type": "image/png", "data": "iVBO", "novel": 1});
+    let body = json!({
+        "model": "m",
+        "max_tokens": 9,
+        "system": [{"type": "text", "text": "s", "novel": 1}],
+        "messages": [
+            {"role": "user", "novel": 1, "content": [
+                {"type": "text", "text": "x", "novel": 1, "gone": null},
+                {"type": "image", "source": source},
+            ]},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "f", "input": {"novel": 1}, "novel": 1}]},
+            {"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": "t1", "novel": 1, "content": [{"type": "text", "text": "a", "novel": 1}]},
+            ]},
+        ],
+        "tools": [{"name": "f", "input_schema": {"type": "object", "properties": {"novel": {}}}}],
+        "tool_choice": {"type": "auto", "novel": 1},
+        "output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}, "novel": 1}},
+    });
+    let call = anthropic::read(body.to_string().as_bytes()).unwrap();
+    let want = [
+        "system[0].novel",
+        "messages[0].content[0].novel",
+        "messages[0].content[1].source.novel",
+        "messages[0].novel",
+        "messages[1].content[0].novel",
+        "messages[2].content[0].content[0].novel",
+        "messages[2].content[0].novel",
+        "tool_choice.novel",
+        "output_config.format.novel",
+    ];
+    for kind in [ProviderKind::Anthropic, ProviderKind::OpenAi, ProviderKind::Gemini, ProviderKind::Bedrock] {
+        let endpoint = Endpoint { kind, ..endpoint("a-model") };
+        let encoded = crate::seam::adapter(kind).unwrap().encode(&endpoint, &call).unwrap();
+        let lost = encoded.lost.iter().map(|lost| lost.field.as_str()).filter(|field| field.ends_with(".novel"));
+        assert_eq!(lost.collect::<Vec<_>>(), want, "{kind:?}");
+    }
+}
+
 /// A text for `content` is a block of text: only tool results keep the shorter form.
 fn without_shorthand(mut body: Value) -> Value {
     for message in body["messages"].as_array_mut().unwrap() {

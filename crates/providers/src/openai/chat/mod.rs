@@ -9,6 +9,6 @@ mod writer;
 
 pub(crate) use older::modern;
 pub use older::{is_older, write_older};
-pub use read::read;
+pub use read::{read, set};
 pub use write::write;
 pub use writer::Writer;

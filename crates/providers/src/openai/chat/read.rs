@@ -1,6 +1,6 @@
 //! A client's request.
 
-use mainspring_llm::exchange::{Call, ReasoningWanted, Turn};
+use mainspring_llm::exchange::{Call, Format, ReasoningWanted, Tool, Turn};
 use serde_json::{Map, Value};
 
 use super::{
@@ -15,10 +15,10 @@ use super::{
 pub fn read(body: &[u8]) -> Result<Call, ReadFault> {
     let mut fields = Fields::of_body(body)?;
     let mut call = Call::new(fields.needed_text("model")?, SAID_IN);
-    call.turns = messages(&mut fields)?;
+    call.turns = messages(&mut fields, &mut call.unread)?;
     read_tools(&mut fields, &mut call)?;
     if let Some(format) = fields.take("response_format") {
-        match tools::read_format(format, "response_format")? {
+        match tools::read_format(format, "response_format", &mut call.unread)? {
             Ok(format) => call.format = format,
             Err(format) => fields.keep("response_format", format),
         }
@@ -38,19 +38,61 @@ pub fn read(body: &[u8]) -> Result<Call, ReadFault> {
     Ok(call)
 }
 
-fn messages(fields: &mut Fields) -> Result<Vec<Turn>, ReadFault> {
+/// Sets what a field of such a body says of tools, of the choice among them, or of the form of the answer; `null` takes it
+/// away. Says whether the call has a word for it.
+pub fn set(call: &mut Call, name: &str, value: &Value) -> bool {
+    match (name, value) {
+        ("response_format", Value::Null) => call.format = Format::Text,
+        ("response_format", _) => match tools::read_format(value.clone(), name, &mut call.unread) {
+            Ok(Ok(format)) => call.format = format,
+            _ => return false,
+        },
+        ("tool_choice", Value::Null) => call.tool_choice = None,
+        ("tool_choice", _) => match tools::read_choice(value.clone(), &mut call.unread) {
+            Ok(choice) => call.tool_choice = Some(choice),
+            Err(_) => return false,
+        },
+        ("tools", _) => {
+            let mut unread = Vec::new();
+            let Some(tools) = functions(value, &mut unread) else { return false };
+            call.tools = tools;
+            // What stood beside those that were there.
+            call.extra.retain(|name, _| !name.starts_with("tools["));
+            call.unread.retain(|place| !place.starts_with("tools["));
+            call.unread.extend(unread);
+        }
+        _ => return false,
+    }
+    call.extra.shift_remove(name);
+    true
+}
+
+/// Absent where one of them is no function.
+fn functions(tools: &Value, unread: &mut Vec<String>) -> Option<Vec<Tool>> {
+    if tools.is_null() {
+        return Some(Vec::new());
+    }
+    let read = |(index, value): (usize, &Value)| {
+        let tool = tools::read(value.clone(), &format!("tools[{index}]"), SAID_IN, unread).ok();
+        tool.filter(|tool| matches!(tool, Tool::Function { .. }))
+    };
+    tools.as_array()?.iter().enumerate().map(read).collect()
+}
+
+fn messages(fields: &mut Fields, unread: &mut Vec<String>) -> Result<Vec<Turn>, ReadFault> {
     let list = fields.list("messages")?.ok_or_else(|| ReadFault::missing("messages"))?;
     if list.is_empty() {
         return Err(ReadFault::must("messages", "a list of at least one message"));
     }
-    list.into_iter().enumerate().map(|(index, value)| turns::turn(value, &format!("messages[{index}]"))).collect()
+    let turn = |(index, value): (usize, Value)| turns::turn(value, &format!("messages[{index}]"), unread);
+    list.into_iter().enumerate().map(turn).collect()
 }
 
 fn read_tools(fields: &mut Fields, call: &mut Call) -> Result<(), ReadFault> {
     for (index, value) in fields.list("tools")?.unwrap_or_default().into_iter().enumerate() {
-        call.tools.push(tools::read(value, &format!("tools[{index}]"), SAID_IN)?);
+        call.tools.push(tools::read(value, &format!("tools[{index}]"), SAID_IN, &mut call.unread)?);
     }
-    match fields.take("tool_choice").map(tools::read_choice) {
+    match fields.take("tool_choice").map(|choice| tools::read_choice(choice, &mut call.unread)) {
         None => {}
         Some(Ok(choice)) => call.tool_choice = Some(choice),
         Some(Err(choice)) => fields.keep("tool_choice", choice),

@@ -12,7 +12,7 @@ use super::super::{
 
 const ROLES: [&str; 6] = ["system", "developer", "user", "assistant", "tool", "function"];
 
-pub(super) fn turn(value: Value, at: &str) -> Result<Turn, ReadFault> {
+pub(super) fn turn(value: Value, at: &str, unread: &mut Vec<String>) -> Result<Turn, ReadFault> {
     // From before tools had ids: repeated as it is to those who still know it.
     if value.get("role").and_then(Value::as_str) == Some("function") {
         return Ok(Turn { role: Role::Tool, parts: vec![extra::part(value)], name: None });
@@ -34,37 +34,38 @@ pub(super) fn turn(value: Value, at: &str) -> Result<Turn, ReadFault> {
     // Clients send back what they were given; nobody reads these.
     fields.take("annotations");
     let parts = match role {
-        Role::Assistant => assistant(fields.rest(), at)?,
-        Role::Tool => vec![result(fields, name.clone())?],
-        _ => said_by_others(fields)?,
+        Role::Assistant => assistant(fields.rest(), at, unread)?,
+        Role::Tool => vec![result(fields, name.clone(), unread)?],
+        _ => said_by_others(fields, unread)?,
     };
     Ok(Turn { role, parts, name: name.filter(|_| role != Role::Tool) })
 }
 
-fn said_by_others(mut fields: Fields) -> Result<Vec<Part>, ReadFault> {
+fn said_by_others(mut fields: Fields, unread: &mut Vec<String>) -> Result<Vec<Part>, ReadFault> {
     let at = fields.at("content");
     let content = fields.take("content").ok_or_else(|| ReadFault::missing(&at))?;
-    let mut parts = content_parts(content, &at)?;
+    let mut parts = content_parts(content, &at, unread)?;
     parts.extend(extra::fields(fields.rest()));
     Ok(parts)
 }
 
-fn result(mut fields: Fields, name: Option<String>) -> Result<Part, ReadFault> {
+fn result(mut fields: Fields, name: Option<String>, unread: &mut Vec<String>) -> Result<Part, ReadFault> {
     let id = fields.needed_text("tool_call_id")?;
     let cache = fields.take("cache_control");
     let at = fields.at("content");
-    let parts = fields.take("content").map_or(Ok(Vec::new()), |content| content_parts(content, &at))?;
+    let parts = fields.take("content").map_or(Ok(Vec::new()), |content| content_parts(content, &at, unread))?;
+    fields.left(unread);
     Ok(Part::ToolResult { id, name, parts, is_error: false, cache })
 }
 
 /// A text, or a list of content parts.
-fn content_parts(content: Value, at: &str) -> Result<Vec<Part>, ReadFault> {
+fn content_parts(content: Value, at: &str, unread: &mut Vec<String>) -> Result<Vec<Part>, ReadFault> {
     match content {
         Value::String(text) => Ok(vec![Part::text(text)]),
         Value::Array(list) => {
             let mut parts = Vec::with_capacity(list.len());
             for (index, value) in list.into_iter().enumerate() {
-                parts.extend(content_part(value, &format!("{at}[{index}]"))?);
+                parts.extend(content_part(value, &format!("{at}[{index}]"), unread)?);
             }
             Ok(parts)
         }
@@ -72,7 +73,7 @@ fn content_parts(content: Value, at: &str) -> Result<Vec<Part>, ReadFault> {
     }
 }
 
-fn content_part(value: Value, at: &str) -> Result<Vec<Part>, ReadFault> {
+fn content_part(value: Value, at: &str, unread: &mut Vec<String>) -> Result<Vec<Part>, ReadFault> {
     // Mistral takes bare texts in a list.
     if let Value::String(text) = value {
         return Ok(vec![Part::text(text)]);
@@ -88,32 +89,43 @@ fn content_part(value: Value, at: &str) -> Result<Vec<Part>, ReadFault> {
             Part::Text { text, cache: fields.take("cache_control") }
         }
         "refusal" => Part::Refusal { text: fields.needed_text("refusal")? },
-        "image_url" => image(fields)?,
+        "image_url" => image(&mut fields, unread)?,
         "input_audio" => {
             let missing = ReadFault::missing(fields.at("input_audio"));
-            media::audio(fields.object("input_audio")?.ok_or(missing)?)?
+            let mut inside = fields.object("input_audio")?.ok_or(missing)?;
+            let part = media::audio(&mut inside)?;
+            inside.left(unread);
+            part
         }
         "file" => {
             let cache = fields.take("cache_control");
             let mut inside = fields.object("file")?.ok_or_else(|| ReadFault::missing(fields.at("file")))?;
             let empty = inside.must("file_data", "there, or `file_id`");
-            media::file(&mut inside, cache)?.ok_or(empty)?
+            let part = media::file(&mut inside, cache)?.ok_or(empty)?;
+            inside.left(unread);
+            part
         }
         "thinking" => return Ok(thinking(&fields.rest())),
-        _ => extra::part(Value::Object(fields.rest())),
+        _ => return Ok(vec![extra::part(Value::Object(fields.rest()))]),
     };
+    fields.take("type");
+    fields.left(unread);
     Ok(vec![part])
 }
 
-fn image(mut fields: Fields) -> Result<Part, ReadFault> {
+fn image(fields: &mut Fields, unread: &mut Vec<String>) -> Result<Part, ReadFault> {
     let cache = fields.take("cache_control");
     // The address alone is what some clients write.
     if let Some(Value::String(url)) = fields.get("image_url") {
-        return Ok(Part::Image { source: media::of_url(url.clone()), detail: None, cache });
+        let source = media::of_url(url.clone());
+        fields.take("image_url");
+        return Ok(Part::Image { source, detail: None, cache });
     }
     let mut inside = fields.object("image_url")?.ok_or_else(|| ReadFault::missing(fields.at("image_url")))?;
     let source = media::of_url(inside.needed_text("url")?);
-    Ok(Part::Image { source, detail: inside.text("detail")?, cache })
+    let detail = inside.text("detail")?;
+    inside.left(unread);
+    Ok(Part::Image { source, detail, cache })
 }
 
 /// Mistral's thinking: a list of texts within the content.
@@ -127,22 +139,26 @@ fn thinking(map: &Map<String, Value>) -> Vec<Part> {
 }
 
 /// What a model said, in a request or in an answer.
-pub(in crate::openai) fn assistant(mut map: Map<String, Value>, at: &str) -> Result<Vec<Part>, ReadFault> {
+pub(in crate::openai) fn assistant(
+    mut map: Map<String, Value>,
+    at: &str,
+    unread: &mut Vec<String>,
+) -> Result<Vec<Part>, ReadFault> {
     let mut parts: Vec<Part> = thoughts::take(&mut map).into_iter().map(Part::Reasoning).collect();
     let content = map.shift_remove("content").filter(|content| !content.is_null());
-    let said = content.map_or(Ok(Vec::new()), |content| content_parts(content, &format!("{at}.content")))?;
+    let said = content.map_or(Ok(Vec::new()), |content| content_parts(content, &format!("{at}.content"), unread))?;
     parts.extend(said.into_iter().filter(|part| !matches!(part, Part::Text { text, .. } if text.is_empty())));
     if let Some(Value::String(text)) = map.shift_remove("refusal") {
         parts.push(Part::Refusal { text });
     }
     if let Some(Value::Array(images)) = map.shift_remove("images") {
         for (index, value) in images.into_iter().enumerate() {
-            parts.extend(content_part(value, &format!("{at}.images[{index}]"))?);
+            parts.extend(content_part(value, &format!("{at}.images[{index}]"), unread)?);
         }
     }
     parts.extend(audio(&mut map));
     let calls = map.shift_remove("tool_calls");
-    parts.extend(tool_calls(calls, &mut map, &format!("{at}.tool_calls"))?);
+    parts.extend(tool_calls(calls, &mut map, &format!("{at}.tool_calls"), unread)?);
     for name in ["role", "type"] {
         map.shift_remove(name);
     }
@@ -165,7 +181,12 @@ fn audio(map: &mut Map<String, Value>) -> Option<Part> {
 }
 
 /// Calls of functions; those of other tools stay in `map`.
-fn tool_calls(calls: Option<Value>, map: &mut Map<String, Value>, at: &str) -> Result<Vec<Part>, ReadFault> {
+fn tool_calls(
+    calls: Option<Value>,
+    map: &mut Map<String, Value>,
+    at: &str,
+    unread: &mut Vec<String>,
+) -> Result<Vec<Part>, ReadFault> {
     let calls = match calls {
         None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Array(calls)) => calls,
@@ -179,10 +200,19 @@ fn tool_calls(calls: Option<Value>, map: &mut Map<String, Value>, at: &str) -> R
         }
         let mut fields = Fields::of(value, &format!("{at}[{index}]"))?;
         let signature = fields.get("extra_content").and_then(signature_of);
+        if signature.is_some() {
+            fields.take("extra_content");
+        }
         let id = fields.text("id")?.unwrap_or_default();
         let mut function = fields.object("function")?.ok_or_else(|| ReadFault::missing(fields.at("function")))?;
         let name = function.needed_text("name")?;
         parts.push(Part::ToolCall { id, name, arguments: arguments(function.take("arguments")), signature });
+        function.left(unread);
+        // Clients that gather a stream send back which call of it this was.
+        for name in ["index", "type"] {
+            fields.take(name);
+        }
+        fields.left(unread);
     }
     if !others.is_empty() {
         map.insert("tool_calls".to_owned(), Value::Array(others));

@@ -50,7 +50,10 @@ pub(super) fn class(status: Option<u16>, said: &Said) -> FaultClass {
 
     let message: String = said.message.chars().take(TOLD).collect::<String>().to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    let coded = said.codes.iter().find_map(|code| of_code(code));
+    let told = || said.codes.iter().filter_map(|code| of_code(code));
+    // Some servers give every error the type of their own ones: whatever else says something counts before it.
+    let coded = told().find(|class| *class != Server);
+    let is_servers = coded.is_none() && told().next().is_some();
     match (status, coded) {
         // Some turn a request away for its size with the code of a limit that waiting will not lift.
         (Some(413), _) if says(CONTEXT) || coded == Some(ContextWindow) => ContextWindow,
@@ -61,6 +64,7 @@ pub(super) fn class(status: Option<u16>, said: &Said) -> FaultClass {
         (Some(500..), Some(class @ (ContextWindow | ContentFilter | Overloaded))) => class,
         (Some(500..), _) => Server,
         (_, Some(class)) => class,
+        (None | Some(..=399 | 409), None) if is_servers => Server,
         (Some(401), None) => Auth,
         (Some(402), None) => Quota,
         (Some(403), None) if says(FILTER) => ContentFilter,

@@ -19,7 +19,7 @@ const ROLES: [&str; 4] = ["system", "developer", "user", "assistant"];
 
 /// What a model said in several items is one turn: its thinking, its text and its calls. Items of searches that OpenAI made
 /// are `spared`, by their places: what they found is told of as tools.
-pub(super) fn turns(list: Vec<Value>, spared: &mut Map<String, Value>) -> Result<Vec<Turn>, ReadFault> {
+pub(super) fn turns(list: Vec<Value>, spared: &mut Map<String, Value>, unread: &mut Vec<String>) -> Result<Vec<Turn>, ReadFault> {
     let mut turns: Vec<Turn> = Vec::with_capacity(list.len());
     for (index, value) in list.into_iter().enumerate() {
         let at = format!("input[{index}]");
@@ -27,7 +27,7 @@ pub(super) fn turns(list: Vec<Value>, spared: &mut Map<String, Value>) -> Result
             spared.insert(at, value);
             continue;
         }
-        let Some(turn) = turn(value, &at)? else { continue };
+        let Some(turn) = turn(value, &at, unread)? else { continue };
         match turns.last_mut() {
             Some(last) if last.role == Role::Assistant && turn.role == Role::Assistant => last.parts.extend(turn.parts),
             _ => turns.push(turn),
@@ -37,7 +37,7 @@ pub(super) fn turns(list: Vec<Value>, spared: &mut Map<String, Value>) -> Result
 }
 
 /// Nothing where an item says what stands elsewhere in the call.
-fn turn(value: Value, at: &str) -> Result<Option<Turn>, ReadFault> {
+fn turn(value: Value, at: &str, unread: &mut Vec<String>) -> Result<Option<Turn>, ReadFault> {
     // A message is known by its role alone.
     let default = if value.get("role").is_some() { "message" } else { "" };
     let kind = value.get("type").and_then(Value::as_str).unwrap_or(default).to_owned();
@@ -47,27 +47,17 @@ fn turn(value: Value, at: &str) -> Result<Option<Turn>, ReadFault> {
         "" => return Err(ReadFault::missing(fields.at("type"))),
         later::ADDED => return Ok(None),
         later::CALL | later::FOUND => later::turn(&kind, fields)?,
-        "message" => message(fields)?,
-        "function_call" => model_says(Part::ToolCall {
-            id: fields.needed_text("call_id")?,
-            name: spaces::called(&mut fields)?,
-            arguments: arguments(fields.take("arguments")),
-            signature: None,
-        }),
-        "custom_tool_call" => model_says(Part::ToolCall {
-            id: fields.needed_text("call_id")?,
-            name: spaces::called(&mut fields)?,
-            arguments: custom::arguments(&fields.text("input")?.unwrap_or_default()),
-            signature: None,
-        }),
+        "message" => message(fields, unread)?,
+        "function_call" | "custom_tool_call" => model_says(call(&kind, fields, unread)?),
         "function_call_output" | "custom_tool_call_output" => {
             let id = fields.needed_text("call_id")?;
             let (at, output) = (fields.at("output"), fields.take("output"));
-            let parts = output.map_or(Ok(Vec::new()), |output| content(output, &at))?;
+            let parts = output.map_or(Ok(Vec::new()), |output| content(output, &at, unread))?;
+            left(fields, unread);
             let result = Part::ToolResult { id, name: None, parts, is_error: false, cache: None };
             Turn { role: Role::Tool, parts: vec![result], name: None }
         }
-        "reasoning" => model_says(reasoning(fields)?),
+        "reasoning" => model_says(reasoning(fields, unread)?),
         // Calls of tools that the provider runs, and references to what it keeps.
         other => {
             let role = if other.ends_with("_output") { Role::Tool } else { Role::Assistant };
@@ -76,7 +66,25 @@ fn turn(value: Value, at: &str) -> Result<Option<Turn>, ReadFault> {
     }))
 }
 
-fn message(mut fields: Fields) -> Result<Turn, ReadFault> {
+/// Names what an item says that has no word here, but for what every item of an answer has.
+fn left(mut fields: Fields, unread: &mut Vec<String>) {
+    for name in ["id", "status", "type"] {
+        fields.take(name);
+    }
+    fields.left(unread);
+}
+
+fn call(kind: &str, mut fields: Fields, unread: &mut Vec<String>) -> Result<Part, ReadFault> {
+    let (id, name) = (fields.needed_text("call_id")?, spaces::called(&mut fields)?);
+    let arguments = match kind {
+        "custom_tool_call" => custom::arguments(&fields.text("input")?.unwrap_or_default()),
+        _ => arguments(fields.take("arguments")),
+    };
+    left(fields, unread);
+    Ok(Part::ToolCall { id, name, arguments, signature: None })
+}
+
+fn message(mut fields: Fields, unread: &mut Vec<String>) -> Result<Turn, ReadFault> {
     let said = fields.needed_text("role")?;
     let role = match said.as_str() {
         "system" => Role::System,
@@ -90,23 +98,26 @@ fn message(mut fields: Fields) -> Result<Turn, ReadFault> {
     };
     let at = fields.at("content");
     let value = fields.take("content").ok_or_else(|| ReadFault::missing(&at))?;
-    Ok(Turn { role, parts: content(value, &at)?, name: None })
+    let parts = content(value, &at, unread)?;
+    left(fields, unread);
+    Ok(Turn { role, parts, name: None })
 }
 
-fn content(value: Value, at: &str) -> Result<Vec<Part>, ReadFault> {
+fn content(value: Value, at: &str, unread: &mut Vec<String>) -> Result<Vec<Part>, ReadFault> {
     match value {
         Value::String(text) => Ok(vec![Part::text(text)]),
         Value::Array(list) => {
-            list.into_iter().enumerate().map(|(index, value)| content_part(value, &format!("{at}[{index}]"))).collect()
+            let part = |(index, value): (usize, Value)| content_part(value, &format!("{at}[{index}]"), unread);
+            list.into_iter().enumerate().map(part).collect()
         }
         _ => Err(ReadFault::must(at, "text or a list of content parts")),
     }
 }
 
-fn content_part(value: Value, at: &str) -> Result<Part, ReadFault> {
+fn content_part(value: Value, at: &str, unread: &mut Vec<String>) -> Result<Part, ReadFault> {
     let kind = value.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut fields = Fields::of(value, at)?;
-    Ok(match kind.as_str() {
+    let part = match kind.as_str() {
         "" => return Err(ReadFault::missing(fields.at("type"))),
         "input_text" | "output_text" | "text" => Part::text(fields.needed_text("text")?),
         "refusal" => Part::Refusal { text: fields.needed_text("refusal")? },
@@ -120,17 +131,26 @@ fn content_part(value: Value, at: &str) -> Result<Part, ReadFault> {
         }
         "input_audio" => {
             let missing = ReadFault::missing(fields.at("input_audio"));
-            media::audio(fields.object("input_audio")?.ok_or(missing)?)?
+            let mut inside = fields.object("input_audio")?.ok_or(missing)?;
+            let part = media::audio(&mut inside)?;
+            inside.left(unread);
+            part
         }
         "input_file" => {
             let empty = fields.must("file_data", "there, or `file_id` or `file_url`");
             media::file(&mut fields, None)?.ok_or(empty)?
         }
-        _ => Part::Other { said_in: SAID_IN, value: Value::Object(fields.rest()) },
-    })
+        _ => return Ok(Part::Other { said_in: SAID_IN, value: Value::Object(fields.rest()) }),
+    };
+    // Clients send back what they were given; nobody reads these.
+    for name in ["annotations", "logprobs", "type"] {
+        fields.take(name);
+    }
+    fields.left(unread);
+    Ok(part)
 }
 
-fn reasoning(mut fields: Fields) -> Result<Part, ReadFault> {
+fn reasoning(mut fields: Fields, unread: &mut Vec<String>) -> Result<Part, ReadFault> {
     let (id, content) = (fields.text("id")?, fields.text("encrypted_content")?);
     let mut texts = Vec::new();
     for name in ["summary", "content"] {
@@ -140,5 +160,6 @@ fn reasoning(mut fields: Fields) -> Result<Part, ReadFault> {
             }
         }
     }
+    left(fields, unread);
     Ok(Part::Reasoning(sealed::unseal(id, texts.join("\n"), content)))
 }

@@ -27,11 +27,11 @@ pub fn read(body: &[u8]) -> Result<Call, ReadFault> {
     }
     let told_later: Vec<_> = later::of_input(fields.get("input")).map(|(at, tool)| (true, at, tool.clone())).collect();
     let mut spared = Map::new();
-    call.turns.extend(input(&mut fields, &mut spared)?);
+    call.turns.extend(input(&mut fields, &mut spared, &mut call.unread)?);
     let listed = fields.list("tools")?.unwrap_or_default().into_iter().enumerate();
     let listed = listed.map(|(index, value)| (false, format!("tools[{index}]"), value));
     for (is_late, at, value) in listed.chain(told_later) {
-        match offered(value, &at)? {
+        match offered(value, &at, &mut call.unread)? {
             Ok(tools) if is_late => tools.into_iter().for_each(|tool| later::add(&mut call.tools, tool)),
             Ok(tools) => call.tools.extend(tools),
             Err(value) => {
@@ -39,17 +39,17 @@ pub fn read(body: &[u8]) -> Result<Call, ReadFault> {
             }
         }
     }
-    match fields.take("tool_choice").map(choice) {
+    match fields.take("tool_choice").map(|value| choice(value, &mut call.unread)) {
         None => {}
         Some(Ok(choice)) => call.tool_choice = Some(choice),
         Some(Err(choice)) => fields.keep("tool_choice", choice),
     }
     call.parallel_tools = fields.boolean("parallel_tool_calls")?;
-    call.format = format(&mut fields)?;
+    call.format = format(&mut fields, &mut call.unread)?;
     call.max_tokens = fields.bound("max_output_tokens")?;
     call.temperature = fields.number("temperature")?;
     call.top_p = fields.number("top_p")?;
-    call.reasoning = reasoning(&mut fields)?;
+    call.reasoning = reasoning(&mut fields, &mut call.unread)?;
     call.logprobs = logprobs(&mut fields)?;
     call.stream = fields.boolean("stream")?.unwrap_or(false);
     call.user = fields.text("user")?;
@@ -63,13 +63,13 @@ pub fn read(body: &[u8]) -> Result<Call, ReadFault> {
 }
 
 /// The tools of a line of the list. One that no answer needs is given back.
-fn offered(value: Value, at: &str) -> Result<Result<Vec<Tool>, Value>, ReadFault> {
+fn offered(value: Value, at: &str, unread: &mut Vec<String>) -> Result<Result<Vec<Tool>, Value>, ReadFault> {
     // Where all tools are told of, nobody has to look for them.
     let needless = is_a_courtesy(&value) || (later::is_search(&value) && !later::is_the_clients(&value));
     if needless {
         return Ok(Err(value));
     }
-    Ok(Ok(if spaces::is_space(&value) { spaces::tools(value, at)? } else { vec![tool(value, at)?] }))
+    Ok(Ok(if spaces::is_space(&value) { spaces::tools(value, at, unread)? } else { vec![tool(value, at, unread)?] }))
 }
 
 /// A search in what OpenAI keeps of the web, and not in the web. Codex offers it with every turn unless it is told not to,
@@ -79,28 +79,28 @@ fn is_a_courtesy(tool: &Value) -> bool {
     is_search && tool.get("external_web_access") == Some(&Value::Bool(false))
 }
 
-pub(super) fn tool(value: Value, at: &str) -> Result<Tool, ReadFault> {
+pub(super) fn tool(value: Value, at: &str, unread: &mut Vec<String>) -> Result<Tool, ReadFault> {
     if custom::is_custom(&value) {
         custom::tool(Fields::of(value, at)?)
     } else if later::is_the_clients(&value) {
         later::search(Fields::of(value, at)?)
     } else {
-        tools::read(value, at, SAID_IN)
+        tools::read(value, at, SAID_IN, unread)
     }
 }
 
 /// A choice that has no word is given back.
-fn choice(value: Value) -> Result<ToolChoice, Value> {
+fn choice(value: Value, unread: &mut Vec<String>) -> Result<ToolChoice, Value> {
     match value.get("name").and_then(Value::as_str).filter(|_| custom::is_custom(&value)) {
         Some(name) => Ok(ToolChoice::Function(name.to_owned())),
-        None => tools::read_choice(value),
+        None => tools::read_choice(value, unread),
     }
 }
 
-fn input(fields: &mut Fields, spared: &mut Map<String, Value>) -> Result<Vec<Turn>, ReadFault> {
+fn input(fields: &mut Fields, spared: &mut Map<String, Value>, unread: &mut Vec<String>) -> Result<Vec<Turn>, ReadFault> {
     match fields.take("input") {
         Some(Value::String(text)) => Ok(vec![Turn::text(Role::User, text)]),
-        Some(Value::Array(list)) => items::turns(list, spared),
+        Some(Value::Array(list)) => items::turns(list, spared, unread),
         Some(_) => Err(ReadFault::must("input", "text or a list of items")),
         // A stored prompt or conversation may bring it.
         None if fields.get("prompt").is_some() || fields.get("conversation").is_some() => Ok(Vec::new()),
@@ -108,11 +108,11 @@ fn input(fields: &mut Fields, spared: &mut Map<String, Value>) -> Result<Vec<Tur
     }
 }
 
-fn format(fields: &mut Fields) -> Result<Format, ReadFault> {
+fn format(fields: &mut Fields, unread: &mut Vec<String>) -> Result<Format, ReadFault> {
     let Some(mut text) = fields.object("text")? else { return Ok(Format::Text) };
     let mut format = Format::Text;
     if let Some(value) = text.take("format") {
-        match tools::read_format(value, "text.format")? {
+        match tools::read_format(value, "text.format", unread)? {
             Ok(read) => format = read,
             Err(value) => text.keep("format", value),
         }
@@ -124,7 +124,7 @@ fn format(fields: &mut Fields) -> Result<Format, ReadFault> {
     Ok(format)
 }
 
-fn reasoning(fields: &mut Fields) -> Result<Option<ReasoningWanted>, ReadFault> {
+fn reasoning(fields: &mut Fields, unread: &mut Vec<String>) -> Result<Option<ReasoningWanted>, ReadFault> {
     let Some(mut inside) = fields.object("reasoning")? else { return Ok(None) };
     let wanted = ReasoningWanted {
         effort: inside.text("effort")?,
@@ -132,6 +132,7 @@ fn reasoning(fields: &mut Fields) -> Result<Option<ReasoningWanted>, ReadFault> 
         // The older name of it comes second.
         summary: inside.text("summary")?.or(inside.text("generate_summary")?),
     };
+    inside.left(unread);
     Ok((wanted != ReasoningWanted::default()).then_some(wanted))
 }
 

@@ -42,16 +42,18 @@ pub(super) fn called(fields: &mut Fields) -> Result<String, ReadFault> {
 }
 
 /// The tools of a namespace. One that says nothing of itself is told of in the namespace's words.
-pub(super) fn tools(value: Value, at: &str) -> Result<Vec<Tool>, ReadFault> {
+pub(super) fn tools(value: Value, at: &str, unread: &mut Vec<String>) -> Result<Vec<Tool>, ReadFault> {
     let mut fields = Fields::of(value, at)?;
     let (space, said) = (fields.needed_text("name")?, fields.text("description")?);
     let at = fields.at("tools");
     let list = fields.list("tools")?.unwrap_or_default();
+    fields.take("type");
+    fields.left(unread);
     let one = |(index, mut value): (usize, Value)| -> Result<Tool, ReadFault> {
         if let Some(whole) = name(&value).map(|name| joined(&space, name)) {
             value["name"] = whole.into();
         }
-        let mut tool = read::tool(value, &format!("{at}[{index}]"))?;
+        let mut tool = read::tool(value, &format!("{at}[{index}]"), unread)?;
         if let Tool::Function { description: description @ None, .. } = &mut tool {
             description.clone_from(&said);
         }

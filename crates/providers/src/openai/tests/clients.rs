@@ -2,8 +2,13 @@ use mainspring_kernel::Fault;
 use mainspring_llm::exchange::{Dialect, Format, Media, Part, ReasoningWanted, Role, Tool, ToolChoice};
 use serde_json::{Map, json};
 
-use super::fixture;
-use crate::openai::chat;
+use super::{PLAIN, UNKNOWN, at, fixture};
+use crate::{
+    openai::chat,
+    plain::beside_content,
+    seam::{Adapter, Endpoint, adapter},
+    spec::ProviderKind,
+};
 
 fn base64(media_type: &str, data: &str) -> Media {
     Media::Base64 { media_type: media_type.to_owned(), data: data.to_owned() }
@@ -138,4 +143,94 @@ fn requests_that_cannot_be_read_are_refused_by_name() {
     }
     let near = chat::read(br#"{"model":"m","messages":[{"role":"usr","content":"x"}]}"#).unwrap_err();
     assert_eq!(near.message, "`usr` is no role: did you mean `user`?");
+}
+
+#[test]
+fn what_nobody_knows_within_a_request_is_named_by_its_place() {
+    let schema = json!({"type": "object", "properties": {"novel": {}}});
+    let body = json!({
+        "model": "m",
+        "messages": [
+            {"role": "user", "novel": 1, "content": [
+                {"type": "text", "text": "x", "novel": 1, "cache_control": {"type": "ephemeral"}, "gone": null},
+                {"type": "image_url", "novel": 1, "image_url": {"url": "https://a.example/b.png", "novel": 1}},
+                {"type": "image_url", "image_url": "https://a.example/b.png"},
+                {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav", "novel": 1}},
+                {"type": "file", "file": {"file_id": "file-1", "novel": 1}},
+                {"type": "novel", "novel": 1},
+            ]},
+            {"role": "assistant", "annotations": [{"type": "url_citation"}], "tool_calls": [
+                {"id": "a", "index": 0, "type": "function", "novel": 1, "function": {"name": "f", "arguments": "{}", "novel": 1}},
+            ]},
+            {"role": "tool", "tool_call_id": "a", "content": "y", "novel": 1},
+        ],
+        "tools": [{"type": "function", "novel": 1, "function": {"name": "f", "parameters": schema, "novel": 1}}],
+        "tool_choice": {"type": "function", "function": {"name": "f"}, "novel": 1},
+        "response_format": {"type": "json_schema", "novel": 1, "json_schema": {"name": "a", "schema": schema, "novel": 1}},
+    });
+    let call = chat::read(body.to_string().as_bytes()).unwrap();
+    let want = [
+        "messages[0].content[0].novel",
+        "messages[0].content[1].image_url.novel",
+        "messages[0].content[1].novel",
+        "messages[0].content[3].input_audio.novel",
+        "messages[0].content[4].file.novel",
+        "messages[1].tool_calls[0].function.novel",
+        "messages[1].tool_calls[0].novel",
+        "messages[2].novel",
+        "tools[0].novel",
+        "tools[0].function.novel",
+        "tool_choice.novel",
+        "response_format.novel",
+        "response_format.json_schema.novel",
+    ];
+    assert_eq!(call.unread, want);
+    // What a message says beside its content is repeated to its own dialect, as a part of a kind that nobody knows is.
+    assert_eq!(beside_content(call.turns[0].parts.last().unwrap()), Some(&Map::from_iter([("novel".to_owned(), json!(1))])));
+    let sent = PLAIN.encode(&at(UNKNOWN), &call).unwrap();
+    assert_eq!(sent.lost.iter().map(|lost| lost.field.as_str()).collect::<Vec<_>>(), want);
+}
+
+#[test]
+fn a_message_or_a_text_that_says_more_is_sent_to_everyone_without_it() {
+    for role in ["system", "developer", "user", "assistant"] {
+        let text = json!([{"type": "text", "text": "hello", "novel": 1}]);
+        let body =
+            json!({"model": "m", "messages": [{"role": role, "content": text, "odd": 2}, {"role": "user", "content": "x"}]});
+        let call = chat::read(body.to_string().as_bytes()).unwrap();
+        for kind in [ProviderKind::Anthropic, ProviderKind::Gemini, ProviderKind::Bedrock] {
+            let region = Some("eu-central-1".to_owned());
+            let endpoint = Endpoint { region, ..Endpoint::new("main".parse().unwrap(), kind, "https://a.example", "a-model") };
+            let sent = adapter(kind).unwrap().encode(&endpoint, &call).unwrap();
+            let lost: Vec<&str> = sent.lost.iter().map(|lost| lost.field.as_str()).collect();
+            assert_eq!(lost, ["messages[0].odd", "messages[0].content[0].novel"], "{kind:?} {role}");
+            let body = String::from_utf8(sent.outgoing.body.to_vec()).unwrap();
+            assert!(body.contains("hello") && !body.contains("novel") && !body.contains("odd"), "{kind:?} {role}: {body}");
+        }
+    }
+}
+
+#[test]
+fn what_a_parameter_says_takes_the_place_of_what_the_client_says() {
+    let body = json!({
+        "model": "m",
+        "messages": [{"role": "user", "content": "x"}],
+        "tools": [{"type": "function", "function": {"name": "f"}, "novel": 1}],
+        "tool_choice": {"type": "allowed_tools"},
+        "response_format": {"type": "json_object"},
+    });
+    let mut call = chat::read(body.to_string().as_bytes()).unwrap();
+    let tools = json!([{"type": "function", "function": {"name": "g"}}]);
+    for (name, value) in [("tools", tools), ("tool_choice", json!("required")), ("response_format", json!(null))] {
+        assert!(chat::set(&mut call, name, &value), "{name}");
+    }
+    assert!(matches!(call.tools.as_slice(), [Tool::Function { name, .. }] if name == "g"), "{:?}", call.tools);
+    assert_eq!((&call.tool_choice, &call.format), (&Some(ToolChoice::Required), &Format::Text));
+    assert!(call.unread.is_empty() && call.extra.is_empty(), "{:?} {:?}", call.unread, call.extra);
+    // What has no word stays as it was.
+    let before = call.clone();
+    for (name, value) in [("tools", json!([{"type": "web_search"}])), ("response_format", json!(7)), ("novel", json!(1))] {
+        assert!(!chat::set(&mut call, name, &value), "{name}");
+    }
+    assert_eq!(call, before);
 }

@@ -8,8 +8,59 @@ use mainspring_llm::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{decoded, events, fixture};
-use crate::openai::responses::{Named, Writer, read, write};
+use super::{PLAIN, UNKNOWN, at, decoded, events, fixture};
+use crate::{
+    openai::responses::{Named, Writer, read, write},
+    seam::Adapter,
+};
+
+#[test]
+fn what_nobody_knows_within_a_request_is_named_by_its_place() {
+    let schema = json!({"type": "object", "properties": {"novel": {}}});
+    let body = json!({
+        "model": "m",
+        "input": [
+            {"type": "message", "id": "msg_1", "status": "completed", "role": "user", "novel": 1, "content": [
+                {"type": "input_text", "text": "x", "novel": 1, "gone": null},
+                {"type": "input_image", "image_url": "https://a.example/b.png", "novel": 1},
+                {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav", "novel": 1}},
+            ]},
+            {"type": "message", "id": "msg_2", "status": "completed", "role": "assistant", "content": [
+                {"type": "output_text", "text": "x", "annotations": [{"type": "url_citation"}], "logprobs": []},
+            ]},
+            {"type": "reasoning", "id": "rs_1", "summary": [], "status": null, "novel": 1},
+            {"type": "function_call", "id": "fc_1", "status": "completed", "call_id": "a", "name": "f", "arguments": "{}", "novel": 1},
+            {"type": "function_call_output", "call_id": "a", "output": "y", "novel": 1},
+        ],
+        "tools": [
+            {"type": "function", "name": "f", "parameters": schema, "defer_loading": true, "novel": 1},
+            {"type": "namespace", "name": "n", "novel": 1, "tools": [{"type": "function", "name": "g", "novel": 1}]},
+        ],
+        "tool_choice": {"type": "function", "name": "f", "novel": 1},
+        "text": {"format": {"type": "json_schema", "name": "a", "schema": schema, "novel": 1}},
+        "reasoning": {"effort": "low", "novel": 1},
+    });
+    let call = read(body.to_string().as_bytes()).unwrap();
+    let want = [
+        "input[0].content[0].novel",
+        "input[0].content[1].novel",
+        "input[0].content[2].input_audio.novel",
+        "input[0].novel",
+        "input[2].novel",
+        "input[3].novel",
+        "input[4].novel",
+        "tools[0].novel",
+        "tools[1].novel",
+        "tools[1].tools[0].novel",
+        "tool_choice.novel",
+        "text.format.novel",
+        "reasoning.novel",
+    ];
+    assert_eq!(call.unread, want);
+    let sent = PLAIN.encode(&at(UNKNOWN), &call).unwrap();
+    let named: Vec<&str> = sent.lost.iter().map(|lost| lost.field.as_str()).filter(|field| field.contains("novel")).collect();
+    assert_eq!(named, want);
+}
 
 #[test]
 fn codex_is_read_with_everything_it_says() {

@@ -273,6 +273,15 @@ fn rerank_is_spoken_as_cohere_jina_voyage_and_tei_do() {
     check_ranked(json!({"object": "list", "data": results, "usage": {"total_tokens": 7}}), &[(0, 0.75), (1, 0.25)]);
     check_ranked(json!([{"index": 0, "score": 0.5}]), &[(0, 0.5)]);
     check_ranked(json!({"model": "m", "results": [{"index": 3, "relevance_score": 1, "document": {"text": "d"}}]}), &[(3, 1.0)]);
+    // Who says it under both names is understood where either can be read.
+    let other = json!([{"index": 4, "relevance_score": 0.1}]);
+    check_ranked(json!({"data": other, "results": results}), &[(0, 0.75), (1, 0.25)]);
+    for none in [Value::Null, json!("see `data`"), json!([{"index": 0}])] {
+        check_ranked(json!({"results": none, "data": other}), &[(4, 0.1)]);
+        check_ranked(json!({"results": other, "data": none}), &[(4, 0.1)]);
+        let neither = json!({"results": none, "data": {}}).to_string();
+        assert_eq!(PLAIN.decode_rerank(&at(UNKNOWN), neither.as_bytes()).unwrap_err().class, FaultClass::Malformed, "{neither}");
+    }
     for wrong in ["{}", "1", r#"{"results":[{"index":-1,"relevance_score":1}]}"#, r#"{"results":[{"index":0}]}"#, ""] {
         let fault = PLAIN.decode_rerank(&at(UNKNOWN), wrong.as_bytes()).unwrap_err();
         assert_eq!(fault.class, FaultClass::Malformed, "{wrong}");

@@ -77,6 +77,14 @@ async fn a_certificate_of_another_name_is_refused() {
 }
 
 #[tokio::test]
+async fn a_certificate_of_an_authority_is_no_servers() {
+    let (upstream, certificate) = secure(Certificate::for_an_authority().unwrap());
+    let fault = refused(&trusting(&certificate), &upstream.url()).await;
+    assert!(fault.message.ends_with("its certificate is one of an authority, which no server may show"), "{}", fault.message);
+    assert_eq!(upstream.count(), 0);
+}
+
+#[tokio::test]
 async fn an_authority_that_was_named_is_trusted() {
     let (upstream, certificate) = secure(Certificate::for_localhost().unwrap());
     for url in [upstream.url(), format!("https://localhost:{}", upstream.port())] {
