@@ -22,8 +22,8 @@ pub(crate) struct Marks(BTreeMap<String, BTreeMap<String, String>>);
 impl Marks {
     pub(crate) fn of(spec: &TableSpec) -> Self {
         let mut marks = Self::default();
-        for column in &spec.packed {
-            marks.column(column).extend(packing::PACKED.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        for (column, said) in packing::marks(spec) {
+            marks.column(column).extend(said.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())));
         }
         for echo in &spec.echoes {
             marks.column(&echo.column).extend([echoes::mark(echo)]);

@@ -64,7 +64,8 @@ pub struct TableSpec {
     pub indexes: Vec<IndexSpec>,
     pub past: Past,
     /// Columns of texts that resemble those of the rows beside them. Rows are packed together in these: they take a fraction of
-    /// the room, and whoever reads one unpacks its neighbours. A table that lacks this gets it for what is written from then on.
+    /// the room, and whoever reads one unpacks its neighbours. Where there are some, the other columns are compressed too. A table
+    /// that lacks this gets it for what is written from then on.
     pub packed: Vec<String>,
     /// Columns that say again what others of their row say. A table that lacks this gets it for what is written from then on.
     pub echoes: Vec<Echo>,
