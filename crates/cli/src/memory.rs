@@ -63,6 +63,7 @@ fn keep_freed(milliseconds: std::ffi::c_long) {
     // SAFETY: options may not be set by two threads at once; there is one thread so far.
     unsafe { mi_option_set(PURGE_DELAY, milliseconds) }
     mainspring_telemetry::small_pages();
+    mainspring_telemetry::remember_libraries();
 }
 
 /// A server has started. What only starting it ran it lets go of itself; from here on code counts no more that nobody calls.

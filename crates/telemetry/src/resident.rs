@@ -3,7 +3,10 @@
 //! The kernel maps code in pieces of 64 KB around what was asked for, and unmaps none of it while there is memory. Starting
 //! runs much that serving never runs again, and so does upkeep; without this, it all counts as resident for good.
 
-use std::ops::Range;
+use std::{ops::Range, sync::OnceLock};
+
+/// What the libraries hold that this program begins with. They stay until it ends.
+static LIBRARIES: OnceLock<Vec<Range<usize>>> = OnceLock::new();
 
 /// A line of `/proc/self/maps`. `smaps` would tell what has changed in each, but looks at every page for that: tens of
 /// milliseconds for a gigabyte, in which a thread of the runtime answers nobody.
@@ -29,19 +32,39 @@ fn mapping(line: &str) -> Option<Mapping<'_>> {
 /// another thread may be loading one.
 fn unchanged(maps: &str, around: usize) -> Vec<Range<usize>> {
     let mappings: Vec<Mapping<'_>> = maps.lines().filter_map(mapping).collect();
-    let Some(own) = mappings.iter().find(|mapping| mapping.addresses.contains(&around)) else { return Vec::new() };
-    if !own.path.starts_with('/') {
-        return Vec::new();
-    }
-    let same = mappings.iter().filter(|mapping| mapping.path == own.path && mapping.fixed);
+    let Some(own) = path_around(&mappings, around) else { return Vec::new() };
+    let same = mappings.iter().filter(|mapping| mapping.path == own && mapping.fixed);
     same.map(|mapping| mapping.addresses.clone()).collect()
 }
 
-/// Unmaps the pages of this program's code and constants. Those that are used come back from the kernel's cache as they are
-/// used; the others no longer count as memory of this process. Where there is no `/proc` it does nothing.
+/// The ranges that hold other files as they are on the disk.
+fn unchanged_beside(maps: &str, around: usize) -> Vec<Range<usize>> {
+    let mappings: Vec<Mapping<'_>> = maps.lines().filter_map(mapping).collect();
+    let Some(own) = path_around(&mappings, around) else { return Vec::new() };
+    let others = mappings.iter().filter(|mapping| mapping.path.starts_with('/') && mapping.path != own && mapping.fixed);
+    others.map(|mapping| mapping.addresses.clone()).collect()
+}
+
+/// The file around an address.
+fn path_around<'a>(mappings: &[Mapping<'a>], around: usize) -> Option<&'a str> {
+    let path = mappings.iter().find(|mapping| mapping.addresses.contains(&around))?.path;
+    path.starts_with('/').then_some(path)
+}
+
+/// Remembers which libraries there are. Only for the beginning of `main`, when nobody can be loading another: what is mapped
+/// then stays, so that its code can be let go of later, too.
+pub fn remember_libraries() {
+    let Ok(maps) = std::fs::read_to_string("/proc/self/maps") else { return };
+    LIBRARIES.get_or_init(|| unchanged_beside(&maps, let_go_of_code as *const () as usize));
+}
+
+/// Unmaps the pages of this program's code and constants, and of the libraries it began with. Those that are used come back
+/// from the kernel's cache as they are used; the others no longer count as memory of this process. Where there is no `/proc` it
+/// does nothing.
 pub fn let_go_of_code() {
     let Ok(maps) = std::fs::read_to_string("/proc/self/maps") else { return };
-    unchanged(&maps, let_go_of_code as *const () as usize).into_iter().for_each(drop_pages);
+    let own = unchanged(&maps, let_go_of_code as *const () as usize);
+    own.into_iter().chain(LIBRARIES.get().into_iter().flatten().cloned()).for_each(drop_pages);
 }
 
 #[cfg(target_os = "linux")]
@@ -53,8 +76,8 @@ fn drop_pages(range: Range<usize>) {
     unsafe extern "C" {
         fn madvise(address: *mut c_void, length: usize, advice: c_int) -> c_int;
     }
-    // SAFETY: the range is mapped from the file this program runs from, privately and without the right to write, and the loader
-    // filled nothing in there before. Whoever touches a page that is dropped gets the same bytes again.
+    // SAFETY: the range is mapped from the file this program runs from, or from a library that stays as long as it runs, privately
+    // and without the right to write, and the loader filled nothing in there before. Whoever touches a page that is dropped gets the same bytes again.
     let _ = unsafe { madvise(range.start as *mut c_void, range.len(), MADV_DONTNEED) };
 }
 
@@ -89,6 +112,12 @@ mod tests {
     }
 
     #[test]
+    fn of_libraries_what_is_as_it_is_in_their_files_is_let_go() {
+        assert_eq!(unchanged_beside(MAPS, 0x55d0_a400_1000), [0x7f00_0000_0000..0x7f00_0010_0000]);
+        assert!(unchanged_beside(MAPS, 1).is_empty(), "who does not find itself lets go of nothing");
+    }
+
+    #[test]
     fn a_line_that_is_cut_is_no_mapping() {
         assert_eq!(MAPS.lines().filter_map(mapping).count(), 9);
         for cut in ["", "55d0a0000000", "55d0a0000000-55d0a4000000", "55d0a0000000-55d0a4000000 r-xp"] {
@@ -108,6 +137,7 @@ mod tests {
     #[test]
     fn a_program_that_let_go_of_its_code_runs_on() {
         let words: Vec<String> = (0..100).map(|number| format!("{number:x}")).collect();
+        remember_libraries();
         let_go_of_code();
         assert_eq!(words.iter().map(String::len).sum::<usize>(), 16 + 84 * 2);
     }
@@ -121,7 +151,7 @@ mod tests {
         #[test]
         fn maps_cut_and_changed_anywhere_are_read(at in 0..MAPS.len(), with in "[ -~]{0,3}") {
             let text = format!("{}{with}{}", &MAPS[..at], &MAPS[(at + with.len()).min(MAPS.len())..]);
-            let _ = unchanged(&text, 0x55d0_a400_1000);
+            let _ = (unchanged(&text, 0x55d0_a400_1000), unchanged_beside(&text, 0x55d0_a400_1000));
         }
     }
 }

@@ -19,7 +19,8 @@ use crate::{
 const WRITER_DEADLINE: Duration = Duration::from_secs(30);
 /// How long SQLite waits for a writer in another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
-const READERS: u32 = 4;
+/// Readers keep pages and prepared statements, so there is one for each processor, within these.
+const READERS: std::ops::RangeInclusive<u32> = 2..=4;
 /// Pages that each of them keeps, in KiB (SQLite takes 2,000). What is read again the system has in its own cache.
 const READER_CACHE: &str = "-512";
 /// Tries at emptying the log, each as long as SQLite waits.
@@ -72,7 +73,7 @@ impl SqliteEngine {
         let mut connection = writer.acquire().await.map_err(sqlite_fault)?;
         migrations::run_sqlite(&mut connection).await?;
         drop(connection);
-        let readers = pool(READERS).connect_lazy_with(options.pragma("query_only", "ON").pragma("cache_size", READER_CACHE));
+        let readers = pool(readers()).connect_lazy_with(options.pragma("query_only", "ON").pragma("cache_size", READER_CACHE));
         let mut engine = Self { writer, readers, constraints: Arc::default(), _directory: directory };
         engine.constraints = Arc::new(engine.read_constraints().await?);
         Ok(engine)
@@ -111,6 +112,11 @@ impl SqliteEngine {
         })
         .await
     }
+}
+
+fn readers() -> u32 {
+    let processors = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    u32::try_from(processors).unwrap_or(u32::MAX).clamp(*READERS.start(), *READERS.end())
 }
 
 /// Switching a new file to WAL needs it alone, and SQLite does not always wait for that: when several
