@@ -15,12 +15,11 @@ use mainspring_providers::{
     Operation,
     anthropic::{self, Writer},
 };
-use mainspring_web_kit::{Alive, SILENCE, Sse, SseEvent, with_cost, with_told};
+use mainspring_web_kit::{Alive, Refuses, SILENCE, Sse, SseEvent, with_cost, with_told, with_trace};
 use serde_json::{Map, Value, json};
 
 use crate::{
     Anthropic,
-    answer::with_trace,
     asked::Asked,
     error::{Answer, AnthropicError},
     question::question,

@@ -20,14 +20,13 @@ use mainspring_providers::{
     Operation,
     openai::responses::{self, Writer},
 };
-use mainspring_web_kit::{Problem, Sse, SseEvent, with_cost, with_told};
+use mainspring_web_kit::{Problem, Refuses, Sse, SseEvent, with_cost, with_told, with_trace};
 use serde_json::{Map, Value, json};
 
 use crate::{
     OpenAi, Surface,
     answer::annotations,
     asked::Asked,
-    chat::with_trace,
     error::{Answer, OpenAiError, Who},
     page::Page,
     question::question,
