@@ -14,12 +14,10 @@ use mainspring_providers::{
     Operation,
     anthropic::{self, Writer},
 };
-use mainspring_web_kit::{Alive, Problem, SILENCE, Sse, SseEvent, costing, event_stream};
+use mainspring_web_kit::{Alive, Problem, SILENCE, Sse, SseEvent, costing, event_stream, with_trace};
 use serde_json::{Value, json};
 
 use crate::error::{Answer, AnthropicError};
-
-pub(crate) const TRACE: HeaderName = HeaderName::from_static("x-mainspring-trace-id");
 
 /// An answer as its client reads it. `request` is the request's id.
 pub(crate) fn response(
@@ -51,14 +49,6 @@ pub(crate) fn response(
         said.insert(HeaderName::from_static("request-id"), value);
     }
     Ok(with_trace(response, trace))
-}
-
-/// The trace id in a header: it is there before the first byte of a stream.
-pub(crate) fn with_trace(mut response: Response, trace: TraceId) -> Response {
-    if let Ok(value) = HeaderValue::from_str(&trace.to_string()) {
-        response.headers_mut().insert(TRACE, value);
-    }
-    response
 }
 
 fn json_bytes(bytes: Bytes) -> Response {

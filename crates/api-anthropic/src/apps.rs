@@ -8,19 +8,18 @@ use futures::{Stream, StreamExt};
 use mainspring_chains::{Alternative, Answer as Answered, AnswerEvent, AnswerStream, ChainFault, Target};
 use mainspring_kernel::{Actor, Money, id::RequestId, text};
 use mainspring_llm::{
-    Budget, FinishReason, Provenance, TokenUsage, Told, Usage,
-    exchange::{Answer as Exchanged, Choice, Dialect, Event, Finish, Part},
+    Budget, FinishReason, Told,
+    exchange::{Answer as Exchanged, Choice, Dialect, Event, Part},
 };
 use mainspring_providers::{
     Operation,
     anthropic::{self, Writer},
 };
-use mainspring_web_kit::{Alive, SILENCE, Sse, SseEvent, with_cost, with_told};
+use mainspring_web_kit::{Alive, Refuses, SILENCE, Sse, SseEvent, with_cost, with_told, with_trace};
 use serde_json::{Map, Value, json};
 
 use crate::{
     Anthropic,
-    answer::with_trace,
     asked::Asked,
     error::{Answer, AnthropicError},
     question::question,
@@ -75,12 +74,12 @@ pub(crate) fn message(answer: Answered, id: String, model: String, cost: Option<
         Some(Alternative { text, finish, outcome, logprobs: _ }) => (text, finish, Some(outcome)),
         None => (String::new(), FinishReason::Stop, None),
     };
-    let choice = Choice { parts: vec![Part::text(text)], finish: end(finish), stop_sequence: None, logprobs: None };
+    let choice = Choice { parts: vec![Part::text(text)], finish: finish.into(), stop_sequence: None, logprobs: None };
     let mut message = anthropic::write(&Exchanged {
         id,
         model,
         choices: vec![choice],
-        usage: Some(tokens(usage)),
+        usage: Some(usage.into()),
         service_tier: None,
         fingerprint: None,
         said_in: Dialect::Local,
@@ -126,13 +125,13 @@ fn pieces(writer: &mut Writer, event: AnswerEvent, told: &Told) -> Vec<SseEvent>
     match event {
         AnswerEvent::Text { index: 0, text, .. } => written(writer, Event::Text { choice: 0, text, logprobs: None }, None),
         AnswerEvent::Finished { index: 0, finish } => {
-            written(writer, Event::Finished { choice: 0, finish: end(finish), stop_sequence: None }, None)
+            written(writer, Event::Finished { choice: 0, finish: finish.into(), stop_sequence: None }, None)
         }
         AnswerEvent::Done { usage, outcomes } => {
             told.ending().completes();
             let cost = told.facts().cost;
             let known = outcomes.first().map(|outcome| with_cost(json!(outcome), cost));
-            let mut events = written(writer, Event::Usage(tokens(usage)), None);
+            let mut events = written(writer, Event::Usage(usage.into()), None);
             events.extend(written(writer, Event::Ended, known.as_ref()));
             let last = events.pop().map(|last| last.costing(cost));
             events.extend(last);
@@ -150,24 +149,4 @@ fn written(writer: &mut Writer, event: Event, known: Option<&Value>) -> Vec<SseE
         SseEvent::named(name, data.to_string())
     });
     events.collect()
-}
-
-const fn end(finish: FinishReason) -> Finish {
-    match finish {
-        FinishReason::Stop => Finish::Stop,
-        FinishReason::Length => Finish::Length,
-        FinishReason::ContentFilter => Finish::ContentFilter,
-        FinishReason::ToolCalls => Finish::ToolCalls,
-    }
-}
-
-fn tokens(usage: Usage) -> TokenUsage {
-    TokenUsage {
-        input: usage.input_tokens,
-        output: usage.output_tokens,
-        cache_read: usage.cached_tokens.min(usage.input_tokens),
-        input_from: Provenance::Counted,
-        output_from: Provenance::Counted,
-        ..TokenUsage::default()
-    }
 }

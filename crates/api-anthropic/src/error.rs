@@ -1,16 +1,11 @@
 //! Problems in Anthropic's shape. The one place of this surface that translates them.
 
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::StatusCode;
 use mainspring_gateway::GatewayFault;
 use mainspring_kernel::{Fault, FaultKind};
-use mainspring_llm::{Told, TraceId};
-use mainspring_providers::{FaultClass, UpstreamFault};
-use mainspring_web_kit::{Problem, told_headers};
+use mainspring_web_kit::{Problem, Refusal};
 use serde_json::{Value, json};
-
-use crate::answer::TRACE;
 
 /// Clients wait for it to be over before they ask again; HTTP has no word for it.
 const OVERLOADED: u16 = 529;
@@ -20,32 +15,30 @@ const TOO_LONG: &str = "prompt is too long";
 
 #[derive(Debug)]
 pub(crate) struct AnthropicError {
-    problem: Problem,
-    /// Beside `Retry-After`. Apart, so that results that carry no error stay small.
-    headers: Box<HeaderMap>,
-    /// What a provider of this dialect said, for clients that know what to make of it.
-    said: Option<Box<(StatusCode, Bytes)>>,
+    refusal: Refusal,
     request: Option<String>,
 }
 
 pub(crate) type Answer<T> = Result<T, AnthropicError>;
 
 impl From<Problem> for AnthropicError {
-    fn from(mut problem: Problem) -> Self {
-        // Clients of this API ask again at any status from 500 on, and would hear the same again.
-        if problem.code == "model-unsupported" {
-            problem.status = StatusCode::BAD_REQUEST;
-        }
-        Self { problem, headers: Box::default(), said: None, request: None }
+    fn from(problem: Problem) -> Self {
+        Self { refusal: problem.into(), request: None }
+    }
+}
+
+impl AsMut<Refusal> for AnthropicError {
+    fn as_mut(&mut self) -> &mut Refusal {
+        &mut self.refusal
     }
 }
 
 impl From<GatewayFault> for AnthropicError {
     fn from(fault: GatewayFault) -> Self {
         let mut error = Self::of(&fault);
-        error.headers.extend(fault.headers().cloned().unwrap_or_default());
+        error.refusal.headers.extend(fault.headers().cloned().unwrap_or_default());
         if let GatewayFault::Upstream(fault) = &fault {
-            error.said = said(fault).map(Box::new);
+            error.refusal.said = fault.words(is_ours).map(Box::new);
         }
         error
     }
@@ -66,71 +59,32 @@ impl AnthropicError {
         Self::from(Problem::new(FaultKind::Invalid, "anthropic-unsupported-parameter", detail))
     }
 
-    /// The same refusal in other words.
-    pub(crate) fn saying(mut self, detail: &str) -> Self {
-        self.problem.detail = detail.to_owned();
-        self
-    }
-
-    /// With what is told of the call that was refused.
-    pub(crate) fn telling(mut self, told: &Told) -> Self {
-        self.headers.extend(told_headers(told));
-        self
-    }
-
-    /// As the end of a stream.
-    pub(crate) fn ending(self, told: &Told) -> Self {
-        told.ending().breaks(self.problem.code);
-        self
-    }
-
-    /// With the trace that tells the rest.
-    pub(crate) fn in_trace(mut self, trace: TraceId) -> Self {
-        if let Ok(value) = HeaderValue::from_str(&trace.to_string()) {
-            self.headers.insert(TRACE, value);
-        }
-        self
-    }
-
     pub(crate) fn on(mut self, request: Option<String>) -> Self {
         self.request = request;
         self
     }
 
     pub(crate) const fn code(&self) -> &'static str {
-        self.problem.code
+        self.refusal.problem.code
     }
 
     /// As an answer, or as the last event of a stream whose status line has gone out.
     pub(crate) fn body(&self) -> Value {
-        if let Some(said) = &self.said
-            && let Ok(body) = serde_json::from_slice(&said.1)
-        {
-            return body;
-        }
-        shape(&self.problem, self.request.as_deref())
+        self.refusal.words().unwrap_or_else(|| shape(&self.refusal.problem, self.request.as_deref()))
     }
 
     fn status(&self) -> StatusCode {
-        let ours = if kind(&self.problem) == "overloaded_error" {
+        if kind(&self.refusal.problem) == "overloaded_error" {
             StatusCode::from_u16(OVERLOADED).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
         } else {
-            self.problem.status
-        };
-        self.said.as_ref().map_or(ours, |said| said.0)
+            self.refusal.problem.status
+        }
     }
 }
 
-/// A provider's own words, where they are in this dialect and about the client's request. That the provider does not take
-/// our key, or that our account there is empty, is nothing a client could mend.
-fn said(fault: &UpstreamFault) -> Option<(StatusCode, Bytes)> {
-    if matches!(fault.class, FaultClass::Auth | FaultClass::Quota) {
-        return None;
-    }
-    let (status, body) = (StatusCode::from_u16(fault.status?).ok()?, fault.body.clone()?);
-    let read: Value = serde_json::from_slice(&body).ok()?;
-    let shaped = read["type"] == "error" && read["error"]["type"].is_string() && read["error"]["message"].is_string();
-    (shaped && !status.is_success()).then_some((status, body))
+/// Whether an error is in this dialect.
+fn is_ours(error: &Value) -> bool {
+    error["type"] == "error" && error["error"]["type"].is_string() && error["error"]["message"].is_string()
 }
 
 /// Anthropic's word for a problem.
@@ -150,10 +104,7 @@ fn kind(problem: &Problem) -> &'static str {
 }
 
 fn shape(problem: &Problem, request: Option<&str>) -> Value {
-    let mut message = match &problem.hint {
-        Some(hint) => format!("{} ({hint})", problem.detail),
-        None => problem.detail.clone(),
-    };
+    let mut message = problem.message();
     if problem.code == "context-length-exceeded" && !message.contains(TOO_LONG) {
         message = format!("{TOO_LONG}: {message}");
     }
@@ -173,14 +124,7 @@ pub fn dialect(path: &str, problem: &Problem) -> Option<Value> {
 
 impl IntoResponse for AnthropicError {
     fn into_response(self) -> Response {
-        let mut response = (self.status(), self.body().to_string()).into_response();
-        let headers = response.headers_mut();
-        headers.extend(*self.headers);
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some(wait) = self.problem.retry_after_header() {
-            headers.insert(header::RETRY_AFTER, wait);
-        }
-        response.extensions_mut().insert(self.problem);
-        response
+        let (status, body) = (self.status(), self.body());
+        self.refusal.answer(status, &body)
     }
 }

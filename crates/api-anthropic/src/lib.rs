@@ -8,7 +8,6 @@ mod error;
 mod limits;
 mod messages;
 mod question;
-mod traceparent;
 mod wished;
 
 #[cfg(test)]

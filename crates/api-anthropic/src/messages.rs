@@ -7,7 +7,7 @@ use axum::{
 use mainspring_chains::{Answerer, Target};
 use mainspring_gateway::{CacheOutcome, GatewayFault};
 use mainspring_providers::Operation;
-use mainspring_web_kit::with_told;
+use mainspring_web_kit::{Refuses, with_told};
 
 use crate::{
     Anthropic, answer, apps,

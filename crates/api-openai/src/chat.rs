@@ -6,11 +6,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::StreamExt;
-use http::{HeaderName, HeaderValue};
 use mainspring_chains::{AnswerEvent, AnswerStream, ChainFault};
-use mainspring_llm::{FinishReason, Told, TraceId};
+use mainspring_llm::{FinishReason, Told};
 use mainspring_providers::Operation;
-use mainspring_web_kit::{Sse, SseEvent, with_told};
+use mainspring_web_kit::{Refuses, Sse, SseEvent, with_told, with_trace};
 
 use crate::{
     OpenAi, Surface,
@@ -20,9 +19,6 @@ use crate::{
     request::ChatBody,
     routed,
 };
-
-/// Where clients are told their trace.
-pub(crate) const TRACE: HeaderName = HeaderName::from_static("x-mainspring-trace-id");
 
 pub(crate) async fn complete(State(state): State<Surface>, asked: Asked) -> Answer<Response> {
     let asked = asked.aimed(&state).await?;
@@ -57,14 +53,6 @@ async fn answered_here(state: &OpenAi, asked: &Asked) -> Answer<Response> {
     let body = envelope.completion(&answer.alternatives, answer.usage, refuse, told.facts().cost);
     let response = Reply(body).into_response();
     Ok(with_trace(with_told(response, &told), id))
-}
-
-/// The trace id in a header too: it is there before the first byte of a stream.
-pub(crate) fn with_trace(mut response: Response, trace: TraceId) -> Response {
-    if let Ok(value) = HeaderValue::from_str(&trace.to_string()) {
-        response.headers_mut().insert(TRACE, value);
-    }
-    response
 }
 
 /// With `refuse`, an app that abstains does so in `refusal`: its text is not the JSON that was asked for.

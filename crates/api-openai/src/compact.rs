@@ -9,7 +9,7 @@ use mainspring_providers::{
     Operation,
     openai::{ReadFault, responses},
 };
-use mainspring_web_kit::Problem;
+use mainspring_web_kit::{Problem, Refuses};
 use serde_json::{Value, json};
 
 use crate::{

@@ -9,7 +9,7 @@ use mainspring_gateway::Asks;
 use mainspring_kernel::{Actor, AssetKind, Selector};
 use mainspring_llm::{Budget, ChatModel, ChatRequest, Message, SpanContext, Told, chat::Sampling};
 use mainspring_providers::Operation;
-use mainspring_web_kit::{Sse, with_told};
+use mainspring_web_kit::{Refuses, Sse, with_told, with_trace};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -17,7 +17,6 @@ use crate::{
     OpenAi, Surface,
     answer::Envelope,
     asked::Asked as Given,
-    chat::with_trace,
     error::{Answer, OpenAiError},
     params::{self, Others},
     pieces::{self, Pieces, Raw},

@@ -6,26 +6,19 @@ use axum::{
     extract::FromRequestParts,
     response::{IntoResponse, Response},
 };
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
+use http::request::Parts;
 use mainspring_chains::ChainFault;
 use mainspring_gateway::GatewayFault;
 use mainspring_kernel::{Fault, FaultKind};
-use mainspring_llm::{ModelFault, Told, TraceId};
-use mainspring_providers::{FaultClass, UpstreamFault, peek::PeekFault};
-use mainspring_web_kit::{Caller, Problem, told_headers};
+use mainspring_llm::ModelFault;
+use mainspring_providers::peek::PeekFault;
+use mainspring_web_kit::{Caller, Problem, Refusal};
 use serde_json::{Value, json};
-
-use crate::chat::TRACE;
 
 #[derive(Debug)]
 pub(crate) struct OpenAiError {
-    problem: Problem,
+    refusal: Refusal,
     param: Option<Cow<'static, str>>,
-    /// Beside `Retry-After`. Apart, so that results that carry no error stay small.
-    headers: Box<HeaderMap>,
-    /// What a provider of this dialect said, for clients that know what to make of it.
-    said: Option<Box<(StatusCode, Bytes)>>,
     reader: Reader,
 }
 
@@ -41,12 +34,14 @@ enum Reader {
 pub(crate) type Answer<T> = Result<T, OpenAiError>;
 
 impl From<Problem> for OpenAiError {
-    fn from(mut problem: Problem) -> Self {
-        // Clients of this API ask again at any status from 500 on, and would hear the same again.
-        if problem.code == "model-unsupported" {
-            problem.status = StatusCode::BAD_REQUEST;
-        }
-        Self { problem, param: None, headers: Box::default(), said: None, reader: Reader::OpenAi }
+    fn from(problem: Problem) -> Self {
+        Self { refusal: problem.into(), param: None, reader: Reader::OpenAi }
+    }
+}
+
+impl AsMut<Refusal> for OpenAiError {
+    fn as_mut(&mut self) -> &mut Refusal {
+        &mut self.refusal
     }
 }
 
@@ -59,9 +54,9 @@ impl From<GatewayFault> for OpenAiError {
             GatewayFault::Local(fault) => Self::of_model(fault),
             fault => Self::of(fault),
         };
-        error.headers.extend(fault.headers().cloned().unwrap_or_default());
+        error.refusal.headers.extend(fault.headers().cloned().unwrap_or_default());
         if let GatewayFault::Upstream(fault) = &fault {
-            error.said = said(fault).map(Box::new);
+            error.refusal.said = fault.words(is_ours).map(Box::new);
         }
         error
     }
@@ -112,38 +107,12 @@ impl OpenAiError {
         Self { param: fault.field().map(|field| field.to_owned().into()), ..Self::of(fault) }
     }
 
-    /// The same refusal in other words.
-    pub(crate) fn saying(mut self, detail: &str) -> Self {
-        self.problem.detail = detail.to_owned();
-        self
-    }
-
-    /// With what is told of the call that was refused.
-    pub(crate) fn telling(mut self, told: &Told) -> Self {
-        self.headers.extend(told_headers(told));
-        self
-    }
-
-    /// As the end of a stream.
-    pub(crate) fn ending(self, told: &Told) -> Self {
-        told.ending().breaks(self.problem.code);
-        self
-    }
-
-    /// With the trace that tells the rest.
-    pub(crate) fn in_trace(mut self, trace: TraceId) -> Self {
-        if let Ok(value) = HeaderValue::from_str(&trace.to_string()) {
-            self.headers.insert(TRACE, value);
-        }
-        self
-    }
-
     pub(crate) fn for_anthropic(self) -> Self {
         Self { reader: Reader::Anthropic, ..self }
     }
 
     pub(crate) fn for_cohere(self) -> Self {
-        Self { reader: Reader::Cohere, said: None, ..self }
+        Self { reader: Reader::Cohere, refusal: Refusal { said: None, ..self.refusal }, ..self }
     }
 
     /// Whether it is this parameter that is refused.
@@ -153,12 +122,10 @@ impl OpenAiError {
 
     /// As an answer, or as the last event of a stream whose status line has gone out.
     pub(crate) fn body(&self) -> Value {
-        if let Some(said) = &self.said
-            && let Ok(body) = serde_json::from_slice(&said.1)
-        {
-            return body;
+        if let Some(words) = self.refusal.words() {
+            return words;
         }
-        let kind = match self.problem.status.as_u16() {
+        let kind = match self.refusal.problem.status.as_u16() {
             401 => "authentication_error",
             403 => "permission_error",
             404 => "not_found_error",
@@ -183,37 +150,22 @@ impl OpenAiError {
     }
 
     pub(crate) fn message(&self) -> String {
-        match &self.problem.hint {
-            Some(hint) => format!("{} ({hint})", self.problem.detail),
-            None => self.problem.detail.clone(),
-        }
+        self.refusal.problem.message()
     }
 
     /// OpenAI's own code where clients branch on it.
     pub(crate) fn code(&self) -> &'static str {
-        match self.problem.code {
+        match self.refusal.problem.code {
             "context-length-exceeded" => "context_length_exceeded",
             "chain-unknown-target" | "model-not-found" | "gateway-unknown-model" | "upstream-not-found" => "model_not_found",
             code => code,
         }
     }
-
-    fn status(&self) -> StatusCode {
-        self.said.as_ref().map_or(self.problem.status, |said| said.0)
-    }
 }
 
-/// A provider's own words, where they are in this dialect and about the client's request. That the provider does not take
-/// our key, or that our account there is empty, is nothing a client could mend.
-fn said(fault: &UpstreamFault) -> Option<(StatusCode, Bytes)> {
-    if matches!(fault.class, FaultClass::Auth | FaultClass::Quota) {
-        return None;
-    }
-    let (status, body) = (StatusCode::from_u16(fault.status?).ok()?, fault.body.clone()?);
-    let read: Value = serde_json::from_slice(&body).ok()?;
-    // Anthropic's errors have a type beside these two.
-    let shaped = read["type"].is_null() && read["error"]["type"].is_string() && read["error"]["message"].is_string();
-    (shaped && !status.is_success()).then_some((status, body))
+/// Whether an error is in this dialect. Anthropic's have a type beside these two.
+fn is_ours(error: &Value) -> bool {
+    error["type"].is_null() && error["error"]["type"].is_string() && error["error"]["message"].is_string()
 }
 
 /// Errors that no handler of this surface made, such as a bad key or an unknown address under `/v1`, in its shape; under
@@ -229,14 +181,8 @@ pub fn dialect(path: &str, problem: &Problem) -> Option<Value> {
 
 impl IntoResponse for OpenAiError {
     fn into_response(self) -> Response {
-        let mut response = (self.status(), self.body().to_string()).into_response();
-        response.headers_mut().extend(*self.headers);
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some(wait) = self.problem.retry_after_header() {
-            response.headers_mut().insert(header::RETRY_AFTER, wait);
-        }
-        response.extensions_mut().insert(self.problem);
-        response
+        let (status, body) = (self.refusal.problem.status, self.body());
+        self.refusal.answer(status, &body)
     }
 }
 

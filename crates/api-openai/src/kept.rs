@@ -9,12 +9,11 @@ use http::{HeaderName, HeaderValue};
 use mainspring_gateway::{KeptBody, KeptRequest, Maker, Spent};
 use mainspring_kernel::{Actor, FaultKind, text};
 use mainspring_providers::{About, Operation};
-use mainspring_web_kit::{Path, Problem, may_name};
+use mainspring_web_kit::{Path, Problem, Refuses, may_name, with_trace};
 
 use crate::{
     Surface,
     asked::{Asked, passed_on},
-    chat::with_trace,
     error::{Answer, OpenAiError},
     routed,
 };

@@ -45,7 +45,7 @@ use mainspring_batches::Batches;
 use mainspring_chains::{Answerer, Chains};
 use mainspring_gateway::{Gateway, GatewayFault};
 use mainspring_kernel::{Clock, text};
-use mainspring_llm::{EventSink, SpanId, TraceId};
+use mainspring_llm::EventSink;
 use mainspring_web_kit::{Route, follow_conventions};
 
 use crate::{
@@ -64,21 +64,6 @@ pub struct OpenAi {
     pub answer_deadline: Duration,
     /// Where people open the page, if somebody said so.
     pub public_url: Option<Arc<str>>,
-}
-
-/// W3C trace context: `00-<trace>-<span>-<flags>`, in lower case; a later version may go on after that.
-fn traceparent(text: &str) -> Option<(TraceId, SpanId)> {
-    let parts: Vec<&str> = text.split('-').collect();
-    let (version, trace, span, flags) = match *parts.as_slice() {
-        ["00", trace, span, flags] => ("00", trace, span, flags),
-        [version, trace, span, flags, ..] if version != "00" && version != "ff" => (version, trace, span, flags),
-        _ => return None,
-    };
-    let hex = |part: &str| part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    if version.len() != 2 || flags.len() != 2 || ![version, trace, span, flags].into_iter().all(hex) {
-        return None;
-    }
-    Some((trace.parse().ok()?, span.parse().ok()?))
 }
 
 /// The surface as its handlers have it.

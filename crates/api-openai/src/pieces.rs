@@ -10,7 +10,7 @@ use mainspring_llm::{
     chat::{Speaker, TokenLogprob},
     trace::{OpenSpan, SpanKind, names},
 };
-use mainspring_web_kit::SseEvent;
+use mainspring_web_kit::{Refuses, SseEvent};
 use serde_json::{Value, json};
 
 use crate::{

@@ -13,21 +13,20 @@ use http::{
 use mainspring_chains::{Alternative, Answer as Answered, AnswerEvent, AnswerStream, ChainFault, Outcome};
 use mainspring_kernel::{FaultKind, Money, id::RequestId};
 use mainspring_llm::{
-    FinishReason, Provenance, TokenUsage, Told, Usage,
+    Told, Usage,
     exchange::{Answer as Exchanged, Choice, Dialect, Event, Finish, Part},
 };
 use mainspring_providers::{
     Operation,
     openai::responses::{self, Writer},
 };
-use mainspring_web_kit::{Problem, Sse, SseEvent, with_cost, with_told};
+use mainspring_web_kit::{Problem, Refuses, Sse, SseEvent, with_cost, with_told, with_trace};
 use serde_json::{Map, Value, json};
 
 use crate::{
     OpenAi, Surface,
     answer::annotations,
     asked::Asked,
-    chat::with_trace,
     error::{Answer, OpenAiError, Who},
     page::Page,
     question::question,
@@ -107,7 +106,7 @@ pub(crate) fn whole(
         id,
         model: model.clone(),
         choices: Vec::new(),
-        usage: Some(tokens(usage)),
+        usage: Some(usage.into()),
         service_tier: None,
         fingerprint: None,
         said_in: Dialect::Local,
@@ -118,7 +117,7 @@ pub(crate) fn whole(
     };
     let said = if refuse && outcome.abstained { Part::Refusal { text } } else { Part::text(text) };
     let cited = Part::Other { said_in: Dialect::OpenAiChat, value: json!({"annotations": annotations(&outcome, page)}) };
-    answer.choices.push(Choice { parts: vec![said, cited], finish: end(finish), stop_sequence: None, logprobs: None });
+    answer.choices.push(Choice { parts: vec![said, cited], finish: finish.into(), stop_sequence: None, logprobs: None });
     let mut body = responses::write(&answer, created, &model);
     body["mainspring"] = with_cost(json!(outcome), cost);
     body
@@ -149,7 +148,7 @@ pub(crate) fn events(
                 }
                 // What the text cites is known at the end only, and an item that has ended takes no more.
                 Ok(AnswerEvent::Finished { index: 0, finish }) => {
-                    finished = end(finish);
+                    finished = finish.into();
                     Vec::new()
                 }
                 Ok(AnswerEvent::Done { usage, outcomes }) => {
@@ -183,7 +182,7 @@ fn done(
     let events = [
         Event::Other { said_in: Dialect::OpenAiChat, value },
         Event::Finished { choice: 0, finish, stop_sequence: None },
-        Event::Usage(tokens(usage)),
+        Event::Usage(usage.into()),
         Event::Ended,
     ];
     let mut sent = written(writer, events, outcome.map(|outcome| with_cost(json!(outcome), cost)).as_ref());
@@ -207,24 +206,4 @@ fn written(writer: &mut Writer, events: impl IntoIterator<Item = Event>, known: 
         sent.push(SseEvent::named(event.event, data));
     }
     sent
-}
-
-const fn end(finish: FinishReason) -> Finish {
-    match finish {
-        FinishReason::Stop => Finish::Stop,
-        FinishReason::Length => Finish::Length,
-        FinishReason::ContentFilter => Finish::ContentFilter,
-        FinishReason::ToolCalls => Finish::ToolCalls,
-    }
-}
-
-fn tokens(usage: Usage) -> TokenUsage {
-    TokenUsage {
-        input: usage.input_tokens,
-        output: usage.output_tokens,
-        cache_read: usage.cached_tokens.min(usage.input_tokens),
-        input_from: Provenance::Counted,
-        output_from: Provenance::Counted,
-        ..TokenUsage::default()
-    }
 }

@@ -17,13 +17,12 @@ use mainspring_providers::{
         responses::{self, CustomTools},
     },
 };
-use mainspring_web_kit::{Sse, SseEvent, comment, costing, event_stream, with_told};
+use mainspring_web_kit::{Refuses, Sse, SseEvent, comment, costing, event_stream, with_told, with_trace};
 use serde_json::{Value, json};
 
 use crate::{
     Surface,
     asked::Asked,
-    chat::with_trace,
     compact,
     embeddings::list,
     error::{Answer, OpenAiError},

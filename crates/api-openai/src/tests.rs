@@ -16,7 +16,7 @@ use futures::{StreamExt, executor::block_on};
 use mainspring_chains::{Alternative, AnswerEvent, AnswerStream, Outcome, citations::Unsupported};
 use mainspring_kernel::{FrozenClock, Timestamp};
 use mainspring_llm::{
-    End, FinishReason, SpanId, Told, TraceId, Usage,
+    End, FinishReason, Told, TraceId, Usage,
     chat::{ResponseFormat, Speaker, TokenLogprob},
 };
 use mainspring_web_kit::{SseEvent, parse_body};
@@ -30,7 +30,6 @@ use crate::{
     error::{Answer, OpenAiError},
     pieces::{self, Piece},
     request::ChatBody,
-    traceparent,
 };
 
 fn read(body: Value) -> Result<mainspring_chains::Question, Value> {
@@ -283,20 +282,6 @@ fn a_stream_that_breaks_off_ends_with_an_error_and_nothing_more() {
     assert_eq!(told.ending().told(), Some(End::Broken("openai-unsupported-parameter")), "the log is told");
 }
 
-#[test]
-fn a_trace_may_be_continued() {
-    assert!(traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").is_some());
-    assert!(traceparent("ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").is_none());
-    assert!(traceparent("00-00000000000000000000000000000000-b7ad6b7169203331-01").is_none());
-    assert!(traceparent("rubbish").is_none());
-    assert!(traceparent("00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01").is_none());
-    assert!(traceparent("00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01").is_none());
-    assert!(traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331").is_none());
-    assert!(traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x").is_none());
-    assert!(traceparent("01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x").is_some());
-    assert!(traceparent("zz-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").is_none());
-}
-
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -373,20 +358,5 @@ proptest! {
             Ok(question) => prop_assert_eq!(question.target.to_string().parse().ok(), Some(question.target)),
             Err(error) => prop_assert_eq!(&error["error"]["param"], &json!("model")),
         }
-    }
-
-    #[test]
-    fn any_traceparent_is_ignored_or_is_the_one_that_was_written(text in "\\PC{0,60}|[0-9a-fA-F]{2}-[0-9a-fA-F]{31,33}-[0-9a-f]{15,17}(-[0-9a-f]{2}){0,2}") {
-        if let Some((trace, span)) = traceparent(&text) {
-            prop_assert_eq!(&text[3..52], format!("{trace}-{span}"));
-        }
-    }
-
-    #[test]
-    fn every_traceparent_that_is_written_is_read(flags in 0_u8.., cut in 0_usize..55) {
-        let (trace, span) = (TraceId::random(), SpanId::random());
-        let text = format!("00-{trace}-{span}-{flags:02x}");
-        prop_assert_eq!(traceparent(&text), Some((trace, span)));
-        prop_assert_eq!(traceparent(&text[..cut]), None);
     }
 }

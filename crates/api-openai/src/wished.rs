@@ -13,7 +13,6 @@ use crate::{
     OpenAi, Surface,
     asked::Asked,
     error::{Answer, OpenAiError},
-    traceparent,
 };
 
 /// Longer ones are not notes.
@@ -42,17 +41,9 @@ impl Asked {
 
     /// The trace of a request; goes on in the caller's where a `traceparent` says so.
     pub(crate) fn trace(&self, state: &OpenAi) -> SpanContext {
-        let given = self.headers.get("traceparent").and_then(|value| value.to_str().ok()).and_then(traceparent);
         let clients = state.gateway.clients();
-        let sink = self.wishes.sink(Arc::clone(&state.sink), given.map(|(_, span)| span), clients.may_omit);
-        let mut context = SpanContext::root(self.actor.project, sink, Arc::clone(&state.clock));
-        if let Some(trace) = self.wishes.trace(&self.actor).filter(|_| clients.may_name_traces) {
-            context.trace = trace;
-        }
-        match given {
-            Some((trace, span)) => context.continuing(trace, span),
-            None => context,
-        }
+        let to = (Arc::clone(&state.sink), Arc::clone(&state.clock));
+        self.wishes.context((&self.actor, &self.headers), to, (clients.may_omit, clients.may_name_traces))
     }
 
     pub(crate) fn budget(&self, state: &OpenAi) -> Budget {

@@ -5,9 +5,9 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use http::{HeaderName, HeaderValue, Method};
+use http::Method;
 use mainspring_llm::trace::{OpenSpan, SpanKind, names};
-use mainspring_web_kit::{Caller, Problem, RequestTag};
+use mainspring_web_kit::{Caller, Problem, RequestTag, with_trace};
 
 use crate::Rest;
 
@@ -23,15 +23,11 @@ const READING: &[&str] = &[
     "/api/v1/prometheus/api/v1/labels",
     "/api/v1/prometheus/api/v1/series",
 ];
-const TRACE_ID: HeaderName = HeaderName::from_static("x-mainspring-trace-id");
 
 pub(crate) async fn trace(State(rest): State<Rest>, request: Request, next: Next) -> Response {
     let Some(mut span) = begin(&rest, &request) else { return next.run(request).await };
-    let trace = span.context().trace.to_string();
-    let mut response = next.run(request).await;
-    if let Ok(value) = HeaderValue::from_str(&trace) {
-        response.headers_mut().insert(TRACE_ID, value);
-    }
+    let trace = span.context().trace;
+    let response = with_trace(next.run(request).await, trace);
     let status = response.status();
     span.set("http.response.status_code", status.as_u16());
     if status.is_client_error() || status.is_server_error() {

@@ -1,40 +1,35 @@
 //! One answer, from question to checked citations.
 
+mod answering;
 mod finding;
 mod model_call;
+mod prompt;
 mod quoting;
 
 use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Instant};
 
 use futures::{Stream, StreamExt};
-use mainspring_kernel::{Actor, Digest};
+use mainspring_kernel::Actor;
 use mainspring_llm::{
-    Budget, ChatModel, ChatRequest, ChatStream, Delta, FinishReason, Message, ModelSource, Models, Passage, Retrieved, Retriever,
-    SpanContext, Unread, Usage,
+    Budget, FinishReason, Message, ModelSource, Models, Passage, Retrieved, Retriever, SpanContext, Unread, Usage,
     chat::{Speaker, TokenLogprob},
     retrieve::{documents_of, labels_to_read},
     trace::{OpenSpan, SpanKind, names},
 };
-use mainspring_prompts::InferenceSettings;
 use mainspring_registry::Registry;
 use serde_json::{Value, json};
 
-use model_call::ModelCall;
+use quoting::Given;
 pub(crate) use quoting::Quoter;
-use quoting::{Bounds, Given};
 
 use crate::{
-    citations,
     fault::ChainFault,
     names::Names,
     outcome::{Outcome, Source, VersionUsed},
-    request::{Question, Replayable, sampling},
-    resolve::{By, Callable, Plan, Resolver, callables},
+    request::{Question, Replayable},
+    resolve::{Callable, Plan, Resolver, callables},
     unread,
 };
-
-/// Room kept for an answer when nobody says how long it may be.
-const ANSWER_TOKENS: usize = 512;
 
 #[derive(Debug, Clone)]
 pub struct Chains {
@@ -321,287 +316,13 @@ impl Run {
             root.set("mainspring.unread", self.unread.iter().map(|unread| unread.knowledge.as_str()).collect::<Vec<_>>());
         }
     }
-
-    /// What can be done before the first piece of text: the prompt, or the quotes.
-    /// `query` is what the passages were found by: the question, or with it what it leans on.
-    async fn prepare(&mut self, (asked, query): (&str, &str), trace: &SpanContext, budget: Budget) -> Result<(), ChainFault> {
-        match &self.plan.by {
-            By::Model(chosen) => {
-                let model = Arc::clone(&chosen.model);
-                self.fit_prompt(asked, model.as_ref()).await
-            }
-            By::Quotes(quoter) => {
-                self.refuse_unquotable()?;
-                let passages: Vec<Passage> = self.passages.iter().map(|(_, passage)| passage.clone()).collect();
-                let bounds = Bounds { max_tokens: self.max_tokens(), stop: self.stop() };
-                self.given = quoter.quote(query, &passages, &bounds, trace, budget).await?;
-                match &self.given {
-                    Some(given) => self.timings.push(("quote".to_owned(), given.took)),
-                    // Nothing of it answers, so nothing of it is given as a source.
-                    None => {
-                        self.passages.clear();
-                        self.ranks.clear();
-                    }
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// What only a model that writes can do.
-    fn refuse_unquotable(&self) -> Result<(), ChainFault> {
-        let overrides = &self.question.overrides;
-        let asked = [("response_format", overrides.json.is_some()), ("logprobs", overrides.logprobs.is_some())];
-        match asked.into_iter().find(|(_, asked)| *asked) {
-            Some((parameter, _)) => Err(ChainFault::QuotesOnly { app: self.question.target.to_string(), parameter }),
-            None => Ok(()),
-        }
-    }
-
-    /// Renders the prompt, leaving out the worst sources until it fits the context window.
-    async fn fit_prompt(&mut self, asked: &str, model: &dyn ChatModel) -> Result<(), ChainFault> {
-        let wanted = self.max_tokens().unwrap_or(ANSWER_TOKENS);
-        loop {
-            self.prompt = self.render(asked)?;
-            self.prompt_tokens = model.count_tokens(&self.prompt).await?;
-            let Some(window) = model.context_window() else { return Ok(()) };
-            if self.prompt_tokens + wanted <= window {
-                return Ok(());
-            }
-            if self.passages.len() <= 1 {
-                let least = self.max_tokens().unwrap_or(1);
-                if self.prompt_tokens + least <= window {
-                    return Ok(());
-                }
-                let model = model.name().to_owned();
-                return Err(ChainFault::PromptTooLong { model, tokens: self.prompt_tokens, window });
-            }
-            self.drop_worst();
-        }
-    }
-
-    fn render(&self, asked: &str) -> Result<Vec<Message>, ChainFault> {
-        let Some((step, prompt)) = &self.plan.prompt else { return Ok(self.question.messages.clone()) };
-        let mut values: BTreeMap<String, Value> = step.with.clone();
-        values.extend(self.question.parameters.clone());
-        let history = self.history();
-        let ours = [("question", json!(asked)), ("sources", self.sources_value()), ("history", json!(history))];
-        for (name, value) in ours {
-            if prompt.parameters.contains_key(name) {
-                values.entry(name.to_owned()).or_insert(value);
-            }
-        }
-        let mut messages = prompt.render(&values)?;
-        // A prompt that does not place the conversation itself gets it before its last message.
-        if !prompt.parameters.contains_key("history") && !history.is_empty() {
-            let at = messages.len().saturating_sub(1);
-            messages.splice(at..at, history);
-        }
-        Ok(messages)
-    }
-
-    /// What was said before the question.
-    fn history(&self) -> Vec<Message> {
-        let messages = &self.question.messages;
-        let last = messages.iter().rposition(|message| message.role == Speaker::User).unwrap_or(0);
-        messages[..last].to_vec()
-    }
-
-    fn sources_value(&self) -> Value {
-        let sources = self.passages.iter().enumerate().map(|(index, (_, passage))| {
-            json!({
-                "number": index + 1,
-                "title": passage.title,
-                "heading": passage.heading_path.join(" > "),
-                "page": passage.page,
-                "uri": passage.uri,
-                "text": passage.shown(),
-            })
-        });
-        Value::Array(sources.collect())
-    }
-
-    fn layers(&self) -> [&InferenceSettings; 3] {
-        static NONE: InferenceSettings = InferenceSettings {
-            temperature: None,
-            top_p: None,
-            max_tokens: None,
-            seed: None,
-            frequency_penalty: None,
-            stop: Vec::new(),
-        };
-        let prompt = self.plan.prompt.as_ref().map_or(&NONE, |(_, prompt)| &prompt.settings);
-        [&self.question.overrides.settings, &self.plan.settings, prompt]
-    }
-
-    fn max_tokens(&self) -> Option<usize> {
-        self.layers().iter().find_map(|layer| layer.max_tokens).map(|tokens| tokens as usize)
-    }
-
-    fn stop(&self) -> Vec<String> {
-        self.layers().iter().find(|layer| !layer.stop.is_empty()).map(|layer| layer.stop.clone()).unwrap_or_default()
-    }
-
-    fn chat_request(&self, index: usize) -> ChatRequest {
-        let layers = self.layers();
-        let mut sampling = sampling(&layers, self.question.overrides.presence_penalty);
-        // Alternatives under one seed must differ, and the whole must still repeat.
-        sampling.seed = sampling.seed.map(|seed| seed.wrapping_add(u32::try_from(index).unwrap_or(0)));
-        ChatRequest {
-            messages: self.prompt.clone(),
-            sampling,
-            max_tokens: self.max_tokens(),
-            stop: self.stop(),
-            format: self.question.overrides.format(),
-            logprobs: self.question.overrides.logprobs,
-        }
-    }
-
-    fn sources(&self, cited: &[citations::Citation]) -> Vec<Source> {
-        let sources = self.passages.iter().enumerate().map(|(index, (knowledge, passage))| {
-            Source::of(index + 1, knowledge, passage, cited.iter().any(|citation| citation.source == index + 1))
-        });
-        sources.collect()
-    }
-
-    fn outcome(&self, text: &str, trace: &SpanContext, timings: Vec<(String, f64)>) -> Outcome {
-        let passages: Vec<Passage> = self.passages.iter().map(|(_, passage)| passage.clone()).collect();
-        let checked = match &self.given {
-            // Quotes are carried by where they stand; brackets in them are their document's.
-            Some(given) => citations::Checked { citations: given.quoted.citations.clone(), ..citations::Checked::default() },
-            None if passages.is_empty() => citations::Checked::default(),
-            None => citations::check(text, &passages),
-        };
-        Outcome {
-            trace_id: trace.trace,
-            target: self.question.target.to_string(),
-            versions: self.versions(),
-            tables: self.found.iter().map(|found| found.pin.clone()).collect(),
-            abstained: self.abstains(),
-            unread: self.unread.clone(),
-            sources: self.sources(&checked.citations),
-            citations: checked.citations,
-            unsupported: checked.unsupported,
-            invented_citations: checked.invented,
-            dropped_sources: self.dropped,
-            timings,
-        }
-    }
-
-    /// Where there are no sources to show before the model is asked, it is asked at once: what it refuses is a refusal, and no
-    /// event of a stream.
-    async fn stream(self, root: OpenSpan, budget: Budget) -> Result<AnswerStream, ChainFault> {
-        if !self.plan.retrieves.is_empty() {
-            return Ok(self.answers(root, None, budget));
-        }
-        let By::Model(chosen) = &self.plan.by else { return Ok(self.answers(root, None, budget)) };
-        match ModelCall::begin(&self, chosen, root.context(), 0, budget).await {
-            Ok(begun) => Ok(self.answers(root, Some(begun), budget)),
-            Err(fault) => {
-                fail(root, &fault);
-                Err(fault)
-            }
-        }
-    }
-
-    fn answers(self, root: OpenSpan, mut first: Option<(ModelCall, ChatStream)>, budget: Budget) -> AnswerStream {
-        let n = self.question.n.max(1);
-        Box::pin(async_stream::stream! {
-            yield Ok(AnswerEvent::Sources { sources: self.sources(&[]), abstains: self.abstains() });
-            // What the model read and wrote, and what of it is told: whoever asks for several answers wrote one prompt.
-            let (mut total, mut told) = (Usage::default(), Usage::default());
-            let mut outcomes = Vec::with_capacity(n);
-            let mut texts = Vec::with_capacity(n);
-            for index in 0..n {
-                let mut timings = self.timings.clone();
-                let mut text = String::new();
-                if self.abstains() {
-                    text.push_str(&self.abstention());
-                    yield Ok(AnswerEvent::Text { index, text: text.clone(), logprobs: Vec::new() });
-                    yield Ok(AnswerEvent::Finished { index, finish: FinishReason::Stop });
-                } else if let Some(given) = &self.given {
-                    for piece in given.quoted.pieces() {
-                        yield Ok(AnswerEvent::Text { index, text: piece.to_owned(), logprobs: Vec::new() });
-                    }
-                    text.push_str(&given.quoted.text);
-                    yield Ok(AnswerEvent::Finished { index, finish: given.finish });
-                    // However many alternatives: the sources were read once, and each of them is given.
-                    let read = if index == 0 { given.usage.input_tokens } else { 0 };
-                    let usage = Usage { input_tokens: read, ..given.usage };
-                    add(&mut total, usage);
-                    add(&mut told, usage);
-                } else if let By::Model(chosen) = &self.plan.by {
-                    let begun = match first.take() {
-                        Some(begun) => Ok(begun),
-                        None => ModelCall::begin(&self, chosen, root.context(), index, budget).await,
-                    };
-                    let (mut call, mut stream) = match begun {
-                        Ok(begun) => begun,
-                        Err(fault) => {
-                            fail(root, &fault);
-                            yield Err(fault);
-                            return;
-                        }
-                    };
-                    while let Some(delta) = stream.next().await {
-                        match delta {
-                            Ok(Delta::Text { text: piece, logprobs }) => {
-                                call.first_token();
-                                text.push_str(&piece);
-                                yield Ok(AnswerEvent::Text { index, text: piece, logprobs });
-                            }
-                            Ok(Delta::Done { finish, usage }) => {
-                                add(&mut total, usage);
-                                add(&mut told, if index == 0 { usage } else { usage.of_alternative() });
-                                timings.extend(call.finish(&text, finish, usage));
-                                yield Ok(AnswerEvent::Finished { index, finish });
-                                break;
-                            }
-                            Err(fault) => {
-                                let fault = ChainFault::Model(fault);
-                                call.fail(&fault);
-                                fail(root, &fault);
-                                yield Err(fault);
-                                return;
-                            }
-                        }
-                    }
-                }
-                outcomes.push(self.outcome(&text, root.context(), timings));
-                texts.push(text);
-            }
-            close(root, &self, &texts, &outcomes, total);
-            yield Ok(AnswerEvent::Done { usage: told, outcomes });
-        })
-    }
 }
 
 fn millis(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1000.0
 }
 
-fn add(total: &mut Usage, usage: Usage) {
-    total.input_tokens += usage.input_tokens;
-    total.output_tokens += usage.output_tokens;
-    total.cached_tokens += usage.cached_tokens;
-}
-
 fn fail(root: OpenSpan, fault: &ChainFault) {
     use mainspring_kernel::Fault;
     root.fail(fault.code(), fault.to_string());
-}
-
-fn close(mut root: OpenSpan, run: &Run, texts: &[String], outcomes: &[Outcome], usage: Usage) {
-    let answers: Vec<Message> = texts.iter().map(|text| Message::new(Speaker::Assistant, text.as_str())).collect();
-    root.set(names::OUTPUT_MESSAGES, messages_json(&answers));
-    root.set(names::ANSWER_DIGEST, Digest::of(texts.concat().as_bytes()).to_string());
-    root.set(names::INPUT_TOKENS, usage.input_tokens);
-    root.set(names::OUTPUT_TOKENS, usage.output_tokens);
-    root.set(names::RESPONSE_MODEL, run.plan.model_name());
-    if let Some(outcome) = outcomes.first() {
-        root.set("mainspring.abstained", outcome.abstained);
-        root.set("mainspring.citations", outcome.citations.len());
-        root.set("mainspring.unsupported_sentences", outcome.unsupported.len());
-    }
-    root.finish();
 }

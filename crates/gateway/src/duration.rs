@@ -1,19 +1,10 @@
-use std::{fmt, str::FromStr, time::Duration};
+use std::time::Duration;
 
-use mainspring_kernel::{duration, text};
+use mainspring_kernel::written_as_people_do;
 
 /// A stretch of time as people write it in routes: `250ms`, `15s`, `5m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span(Duration);
-
-/// Far beyond any use here, and far below where adding to a clock could overflow.
-const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
-
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{given}` is not a time up to 366d: write a whole number and ms, s, m, h or d")]
-pub struct SpanFault {
-    given: String,
-}
 
 impl Span {
     #[must_use]
@@ -37,37 +28,5 @@ impl Span {
     }
 }
 
-impl FromStr for Span {
-    type Err = SpanFault;
-
-    fn from_str(given: &str) -> Result<Self, SpanFault> {
-        let read = duration::read(given).filter(|duration| *duration <= LONGEST);
-        read.map(Self).ok_or_else(|| SpanFault { given: text::elide(given, 40) })
-    }
-}
-
-impl fmt::Display for Span {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&duration::write(self.0))
-    }
-}
-
-impl serde::Serialize for Span {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-impl<'de> serde::Deserialize<'de> for Span {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
-impl schemars::JsonSchema for Span {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Span".into()
-    }
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$", "examples": ["250ms", "15s", "5m"] })
-    }
-}
+// Far beyond any use here, and far below where adding to a clock could overflow.
+written_as_people_do!(Span, SpanFault, up to 366 days, such as ["250ms", "15s", "5m"]);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::{StreamExt, stream::BoxStream};
 use mainspring_llm::{
-    Budget, ChatModel, ChatRequest, Delta, FinishReason, Message, ModelFault, Models, Provenance, TokenUsage, Usage,
+    Budget, ChatModel, ChatRequest, Delta, Message, ModelFault, Models, Provenance, TokenUsage, Usage,
     chat::{ResponseFormat, Sampling, Speaker, TokenLogprob},
     embed::EmbedAs,
     exchange::{
@@ -125,7 +125,7 @@ pub(crate) fn chat(
                     Ok(Delta::Text { text, logprobs: tokens }) => yield Ok(Event::Text { choice, text, logprobs: logprobs(&tokens) }),
                     Ok(Delta::Done { finish: why, usage }) => {
                         count(&mut used, if choice == 0 { usage } else { usage.of_alternative() });
-                        yield Ok(Event::Finished { choice, finish: finish(why), stop_sequence: None });
+                        yield Ok(Event::Finished { choice, finish: why.into(), stop_sequence: None });
                         done = true;
                         break;
                     }
@@ -158,15 +158,6 @@ fn count(used: &mut TokenUsage, usage: Usage) {
     used.input += usage.input_tokens;
     used.output += usage.output_tokens;
     used.cache_read += usage.cached_tokens;
-}
-
-const fn finish(why: FinishReason) -> Finish {
-    match why {
-        FinishReason::Stop => Finish::Stop,
-        FinishReason::Length => Finish::Length,
-        FinishReason::ContentFilter => Finish::ContentFilter,
-        FinishReason::ToolCalls => Finish::ToolCalls,
-    }
 }
 
 /// In OpenAI's form.

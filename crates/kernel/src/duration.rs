@@ -26,6 +26,68 @@ pub fn write(duration: Duration) -> String {
     format!("{}{}", millis / fits.1, fits.0)
 }
 
+/// Reads and writes a newtype around a `Duration` as people write it, up to so many days: in specs, in answers, in schemas. What
+/// is not one is a fault of its own. For crates that have `serde` and `schemars`.
+#[macro_export]
+macro_rules! written_as_people_do {
+    ($stretch:ident, $fault:ident, up to $days:literal days, such as [$($example:literal),+]) => {
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct $fault {
+            given: String,
+        }
+
+        impl std::fmt::Display for $fault {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                let Self { given } = self;
+                write!(f, "`{given}` is not a time up to {}d: write a whole number and ms, s, m, h or d", $days)
+            }
+        }
+
+        impl std::error::Error for $fault {}
+
+        impl std::str::FromStr for $stretch {
+            type Err = $fault;
+
+            fn from_str(given: &str) -> Result<Self, $fault> {
+                let longest = std::time::Duration::from_secs($days * 24 * 3_600);
+                let read = $crate::duration::read(given).filter(|duration| *duration <= longest);
+                read.map(Self).ok_or_else(|| $fault { given: $crate::text::elide(given, 40) })
+            }
+        }
+
+        impl std::fmt::Display for $stretch {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&$crate::duration::write(self.0))
+            }
+        }
+
+        impl serde::Serialize for $stretch {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $stretch {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl schemars::JsonSchema for $stretch {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($stretch).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({
+                    "type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$", "examples": [$($example),+]
+                })
+            }
+        }
+    };
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

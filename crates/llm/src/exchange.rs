@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::usage::TokenUsage;
+use crate::{chat::FinishReason, usage::TokenUsage};
 
 /// A way of speaking to models over HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -283,6 +283,17 @@ pub enum Finish {
     ContentFilter,
     /// The answer goes on when the client sends it back: Anthropic's `pause_turn`.
     Pause,
+}
+
+impl From<FinishReason> for Finish {
+    fn from(reason: FinishReason) -> Self {
+        match reason {
+            FinishReason::Stop => Self::Stop,
+            FinishReason::Length => Self::Length,
+            FinishReason::ContentFilter => Self::ContentFilter,
+            FinishReason::ToolCalls => Self::ToolCalls,
+        }
+    }
 }
 
 /// A whole answer.

@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::chat::Usage;
+
 /// Where a number comes from; the later ones are less sure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -113,6 +115,20 @@ pub struct TokenUsage {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 const fn is_zero(number: &u64) -> bool {
     *number == 0
+}
+
+/// As an engine of this process counted them.
+impl From<Usage> for TokenUsage {
+    fn from(usage: Usage) -> Self {
+        Self {
+            input: usage.input_tokens,
+            output: usage.output_tokens,
+            cache_read: usage.cached_tokens.min(usage.input_tokens),
+            input_from: Provenance::Counted,
+            output_from: Provenance::Counted,
+            ..Self::default()
+        }
+    }
 }
 
 /// A call's tokens cut into pieces that do not overlap: what prices apply to.

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::StatusCode;
 use mainspring_kernel::{Fault, FaultKind, Name, text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::seam::Endpoint;
 
@@ -114,6 +116,18 @@ impl UpstreamFault {
     #[must_use]
     pub fn malformed(endpoint: &Endpoint, what: impl AsRef<str>) -> Self {
         Self::new(endpoint, FaultClass::Malformed, format!("the answer cannot be read: {}", what.as_ref()))
+    }
+
+    /// The provider's own words, where they have this shape and are about the client's request. That the provider does not
+    /// take our key, or that our account there is empty, is nothing a client could mend.
+    #[must_use]
+    pub fn words(&self, shaped: impl FnOnce(&Value) -> bool) -> Option<(StatusCode, Bytes)> {
+        if matches!(self.class, FaultClass::Auth | FaultClass::Quota) {
+            return None;
+        }
+        let (status, body) = (StatusCode::from_u16(self.status?).ok()?, self.body.clone()?);
+        let read: Value = serde_json::from_slice(&body).ok()?;
+        (shaped(&read) && !status.is_success()).then_some((status, body))
     }
 }
 

@@ -1,5 +1,8 @@
 //! What every kind of provider can do: pure translation, without I/O.
 
+mod losses;
+mod outgoing;
+
 use std::{collections::BTreeMap, fmt};
 
 use bytes::Bytes;
@@ -12,6 +15,8 @@ use mainspring_llm::{
 use memchr::memmem;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
+
+pub(crate) use losses::Losses;
 
 use crate::{
     anthropic, bedrock,

@@ -15,9 +15,11 @@ use std::{
 
 use axum::{extract::Request, middleware::Next, response::Response};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
-use mainspring_kernel::{Actor, Digest};
-use mainspring_llm::{EventSink, SpanId, TraceId};
+use mainspring_kernel::{Actor, Clock, Digest};
+use mainspring_llm::{EventSink, SpanContext, SpanId, TraceId};
 use serde_json::{Map, Value};
+
+use crate::traceparent::traceparent;
 
 /// What a request asked for in headers and did not get.
 const IGNORED: HeaderName = HeaderName::from_static("x-mainspring-ignored");
@@ -129,10 +131,29 @@ impl Wishes {
         self.wished.timeout.map_or(usual, |timeout| timeout.min(usual))
     }
 
+    /// The trace of a request; goes on in the caller's where a `traceparent` says so.
+    #[must_use]
+    pub fn context(
+        &self,
+        (actor, headers): (&Actor, &HeaderMap),
+        (sink, clock): (Arc<dyn EventSink>, Arc<dyn Clock>),
+        (may_omit, may_name_traces): (bool, bool),
+    ) -> SpanContext {
+        let given = headers.get("traceparent").and_then(|value| value.to_str().ok()).and_then(traceparent);
+        let sink = self.sink(sink, given.map(|(_, span)| span), may_omit);
+        let mut context = SpanContext::root(actor.project, sink, clock);
+        if let Some(trace) = self.trace(actor).filter(|_| may_name_traces) {
+            context.trace = trace;
+        }
+        match given {
+            Some((trace, span)) => context.continuing(trace, span),
+            None => context,
+        }
+    }
+
     /// A sink that adds what the client says of its request to spans without a parent, or under the client's own span. What is
     /// kept is the owner's to say: only where they let clients do it, `may_omit`, something is left out.
-    #[must_use]
-    pub fn sink(&self, inner: Arc<dyn EventSink>, parent: Option<SpanId>, may_omit: bool) -> Arc<dyn EventSink> {
+    fn sink(&self, inner: Arc<dyn EventSink>, parent: Option<SpanId>, may_omit: bool) -> Arc<dyn EventSink> {
         let Wished { omit_request, omit_response, .. } = *self.wished;
         if !may_omit {
             omit_request.iter().chain(&omit_response).for_each(|header| self.ignore(header));
@@ -142,8 +163,7 @@ impl Wishes {
 
     /// The trace that the client names. It is one of this client's own: what another client, or another project, calls by the
     /// same name is another trace.
-    #[must_use]
-    pub fn trace(&self, actor: &Actor) -> Option<TraceId> {
+    fn trace(&self, actor: &Actor) -> Option<TraceId> {
         let (project, principal) = (actor.project.to_string(), actor.principal.to_string());
         let named = self.wished.trace?;
         let own = Digest::of_parts([OWN_TRACE, project.as_bytes(), principal.as_bytes(), named.as_bytes().as_slice()]);

@@ -9,10 +9,12 @@ mod in_time;
 mod line;
 mod paging;
 mod problem;
+mod refusal;
 mod request;
 mod routes;
 mod sse;
 mod told;
+mod traceparent;
 
 #[cfg(test)]
 mod tests;
@@ -25,7 +27,8 @@ pub use conventions::{Kept, Wished, Wishes, follow_conventions};
 pub use in_time::{BodyWithin, in_time, too_slow};
 pub use paging::Paging;
 pub use problem::{Answer, Problem, ProblemBody};
+pub use refusal::{Refusal, Refuses};
 pub use request::{Deadlines, Dialect, RequestLog, RequestTag, deadline, log_requests};
 pub use routes::Route;
 pub use sse::{Sse, SseEvent, comment, costing, event_stream};
-pub use told::{told_headers, with_cost, with_told};
+pub use told::{told_headers, with_cost, with_told, with_trace};

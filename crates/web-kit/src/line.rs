@@ -16,9 +16,10 @@ use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body::Frame;
 use mainspring_llm::{End, Ending};
 
+use crate::told::TRACE;
+
 const PROVIDER: HeaderName = HeaderName::from_static("x-mainspring-provider");
 const MODEL: HeaderName = HeaderName::from_static("x-mainspring-model");
-const TRACE: HeaderName = HeaderName::from_static("x-mainspring-trace-id");
 
 /// What is known of a request and of the head of its answer.
 #[derive(Debug)]

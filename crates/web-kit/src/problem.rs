@@ -130,6 +130,15 @@ impl Problem {
         self
     }
 
+    /// The detail and the hint, for errors that have one text.
+    #[must_use]
+    pub fn message(&self) -> String {
+        match &self.hint {
+            Some(hint) => format!("{} ({hint})", self.detail),
+            None => self.detail.clone(),
+        }
+    }
+
     #[must_use]
     pub fn body(&self, request_id: &str) -> ProblemBody {
         ProblemBody {

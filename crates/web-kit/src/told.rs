@@ -3,10 +3,12 @@
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use mainspring_kernel::Money;
-use mainspring_llm::{Facts, Told};
+use mainspring_llm::{Facts, Told, TraceId};
 use serde_json::Value;
 
 const COST: HeaderName = HeaderName::from_static("x-mainspring-cost");
+/// Where clients are told their trace.
+pub(crate) const TRACE: HeaderName = HeaderName::from_static("x-mainspring-trace-id");
 
 /// As headers: limits, who answered, and of an answer that is complete what it cost.
 #[must_use]
@@ -29,6 +31,15 @@ pub fn told_headers(told: &Told) -> HeaderMap {
 pub fn with_told(mut response: Response, told: &Told) -> Response {
     response.headers_mut().extend(told_headers(told));
     response.extensions_mut().insert(told.ending().clone());
+    response
+}
+
+/// The trace id in a header: it is there before the first byte of a stream.
+#[must_use]
+pub fn with_trace(mut response: Response, trace: TraceId) -> Response {
+    if let Ok(value) = HeaderValue::from_str(&trace.to_string()) {
+        response.headers_mut().insert(TRACE, value);
+    }
     response
 }
 

@@ -2,7 +2,8 @@ import { useState } from "react";
 import { session } from "@/api/client";
 import { queryClient } from "@/api/queries";
 import { Mark } from "@/ui/icons";
-import { Button, Field, useTitle } from "@/ui/kit";
+import { Field } from "@/ui/fields";
+import { Button, useTitle } from "@/ui/kit";
 
 /** Shown when the server asks who is there. */
 export function SignIn() {

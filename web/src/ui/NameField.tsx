@@ -1,5 +1,5 @@
 import { nameFault } from "@/lib/names";
-import { Field } from "./kit";
+import { Field } from "./fields";
 
 /** What something new is called: with this a form begins. */
 export function NameField({

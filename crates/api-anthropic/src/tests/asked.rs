@@ -10,7 +10,6 @@ use mainspring_kernel::{
     Actor, Labels, ModelScope, Role,
     id::{PrincipalId, ProjectId},
 };
-use mainspring_llm::{SpanId, TraceId};
 use mainspring_providers::Operation;
 use mainspring_web_kit::{Caller, RequestTag};
 use serde_json::{Value, json};
@@ -19,7 +18,6 @@ use super::text;
 use crate::{
     asked::{Asked, passed_on},
     error::Answer,
-    traceparent::traceparent,
 };
 
 fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -110,26 +108,5 @@ fn the_cache_is_wished_for_by_header() {
         (headers(&[("cache-control", "max-age=0")]), CacheWish::AsConfigured),
     ] {
         assert_eq!(CacheWish::of(&given), wish, "{given:?}");
-    }
-}
-
-#[test]
-fn a_trace_may_be_continued() {
-    let (trace, span) = (TraceId::random(), SpanId::random());
-    assert_eq!(traceparent(&format!("00-{trace}-{span}-01")), Some((trace, span)));
-    assert_eq!(traceparent(&format!("01-{trace}-{span}-01-later")), Some((trace, span)));
-    for wrong in [
-        format!("00-{trace}-{span}-01-later"),
-        format!("ff-{trace}-{span}-01"),
-        format!("00-{trace}-{span}"),
-        format!("00-{trace}-{span}-1"),
-        format!("zz-{trace}-{span}-01"),
-        format!("00-{}-{span}-01", "0".repeat(32)),
-        format!("00-{trace}-{}-01", "0".repeat(16)),
-        format!("00-{trace}-{}-01", "A".repeat(16)),
-        "rubbish".to_owned(),
-        String::new(),
-    ] {
-        assert_eq!(traceparent(&wrong), None, "{wrong}");
     }
 }

@@ -34,25 +34,6 @@ pub(crate) struct Visible {
     pub status: DocumentStatus,
 }
 
-/// Documents with the same labels, status and source, counted.
-#[derive(Debug, Clone)]
-pub(crate) struct Audience {
-    pub source: String,
-    pub status: DocumentStatus,
-    pub labels: Vec<String>,
-    pub documents: u64,
-    pub bytes: u64,
-    pub chunks: u64,
-    pub tokens: u64,
-    pub newest: Option<Timestamp>,
-}
-
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Listed {
-    pub status: Option<DocumentStatus>,
-    pub source: Option<String>,
-}
-
 /// A change of one document, made together with others.
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
@@ -134,42 +115,11 @@ const VISIBLE: &str = "SELECT id, labels, status FROM document WHERE project = $
 const RELEASE_TEXT: &str = "INSERT INTO released_text (parsed, document, released_at) SELECT parsed, id, CAST($4 AS BIGINT) FROM document \
     WHERE project = $1 AND knowledge = $2 AND id = $3 AND parsed IS NOT NULL \
     ON CONFLICT (parsed, document) DO UPDATE SET released_at = excluded.released_at";
-// Listed before it is there, and for longer than it may be in hand: it is looked at however that ends.
-const ANNOUNCE_TEXT: &str = "INSERT INTO released_text (parsed, document, released_at) VALUES ($1, $2, $3) \
-    ON CONFLICT (parsed, document) DO UPDATE SET released_at = excluded.released_at";
-const RELEASED: &str = "SELECT DISTINCT listed.parsed FROM released_text listed WHERE listed.released_at <= $1 AND NOT EXISTS \
-    (SELECT 1 FROM released_text other WHERE other.parsed = listed.parsed AND other.released_at > $1) \
-    ORDER BY listed.parsed LIMIT 1000";
-const RELEASED_BY: &str = "SELECT parsed FROM released_text WHERE document = $1 ORDER BY parsed LIMIT 10000";
-const RELEASED_BY_UNTIL: &str =
-    "SELECT parsed FROM released_text WHERE document = $1 AND released_at <= $2 ORDER BY parsed LIMIT 10000";
-const UNLIST_RELEASED: &str = "DELETE FROM released_text WHERE parsed = $1 AND released_at <= $2";
 const UNLIST_DOCUMENT: &str = "DELETE FROM released_text WHERE document = $1";
 const SAME_CONTENT: &str = "SELECT id, path, parsed, media_type FROM document WHERE project = $1 AND knowledge = $2 \
     AND digest = $3 AND parsed IS NOT NULL ORDER BY id LIMIT 20";
-const NAMES_TEXT: &str = "SELECT (SELECT COUNT(*) FROM document WHERE parsed = $1) \
-    + (SELECT COUNT(*) FROM released_text WHERE parsed = $1 AND released_at > $2) AS users";
 const IDS_OF_SOURCE: &str = "SELECT id FROM document WHERE project = $1 AND knowledge = $2 AND source = $3 AND id > $4 \
     AND status <> 'forgotten' ORDER BY id LIMIT 5000";
-const GET: &str = "SELECT d.id, d.source, d.path, d.uri, d.title, d.media_type, d.labels, d.metadata, d.digest, \
-    d.parsed, d.bytes, d.pages, d.status, d.reason_code, d.reason, d.warnings, d.origin, d.updated_at, r.chunks, r.tokens FROM document d \
-    LEFT JOIN document_rows r ON r.lake_table = $3 AND r.document = d.id \
-    WHERE d.project = $1 AND d.knowledge = $2 AND d.id = $4";
-const CALLED: &str = "SELECT d.id, d.source, d.path, d.uri, d.title, d.media_type, d.labels, d.metadata, d.digest, \
-    d.parsed, d.bytes, d.pages, d.status, d.reason_code, d.reason, d.warnings, d.origin, d.updated_at, r.chunks, r.tokens FROM document d \
-    LEFT JOIN document_rows r ON r.lake_table = $3 AND r.document = d.id \
-    WHERE d.project = $1 AND d.knowledge = $2 AND (d.path = $4 OR d.uri = $4) AND d.status <> 'forgotten' \
-    ORDER BY d.id LIMIT 1000";
-const PAGE: &str = "SELECT d.id, d.source, d.path, d.uri, d.title, d.media_type, d.labels, d.metadata, d.digest, \
-    d.parsed, d.bytes, d.pages, d.status, d.reason_code, d.reason, d.warnings, d.origin, d.updated_at, r.chunks, r.tokens FROM document d \
-    LEFT JOIN document_rows r ON r.lake_table = $3 AND r.document = d.id \
-    WHERE d.project = $1 AND d.knowledge = $2 AND (d.path, d.id) > ($4, $5) AND d.status <> 'forgotten' \
-    AND ($6 = '' OR d.status = $6) AND ($7 = '' OR d.source = $7) ORDER BY d.path, d.id LIMIT 1000";
-const AUDIENCES: &str = "SELECT d.source, d.status, d.labels, COUNT(*) AS documents, CAST(SUM(d.bytes) AS BIGINT) AS bytes, \
-    CAST(SUM(COALESCE(r.chunks, 0)) AS BIGINT) AS chunks, CAST(SUM(COALESCE(r.tokens, 0)) AS BIGINT) AS tokens, \
-    MAX(d.updated_at) AS newest FROM document d LEFT JOIN document_rows r ON r.lake_table = $3 AND r.document = d.id \
-    WHERE d.project = $1 AND d.knowledge = $2 GROUP BY d.source, d.status, d.labels \
-    ORDER BY d.source, d.status, d.labels LIMIT 100000";
 
 #[cfg(test)]
 pub(super) const STATEMENTS: &[&str] = &[
@@ -189,19 +139,9 @@ pub(super) const STATEMENTS: &[&str] = &[
     LIFT,
     VISIBLE,
     RELEASE_TEXT,
-    ANNOUNCE_TEXT,
-    RELEASED,
-    RELEASED_BY,
-    RELEASED_BY_UNTIL,
-    UNLIST_RELEASED,
     UNLIST_DOCUMENT,
     SAME_CONTENT,
-    NAMES_TEXT,
     IDS_OF_SOURCE,
-    GET,
-    CALLED,
-    PAGE,
-    AUDIENCES,
 ];
 
 /// Everything the catalog knows of a knowledge, beside what one table holds of it.
@@ -245,14 +185,14 @@ fn known_of(row: &Row) -> Result<Known, CatalogFault> {
     })
 }
 
-fn reason(row: &Row) -> Result<Option<Reason>, CatalogFault> {
+pub(super) fn reason(row: &Row) -> Result<Option<Reason>, CatalogFault> {
     Ok(match (row.opt_text("reason_code")?, row.opt_text("reason")?) {
         (Some(code), Some(detail)) => Some(Reason { code: code.to_owned(), detail: detail.to_owned() }),
         _ => None,
     })
 }
 
-fn count(row: &Row, column: &str) -> Result<u64, CatalogFault> {
+pub(super) fn count(row: &Row, column: &str) -> Result<u64, CatalogFault> {
     Ok(row.opt_int(column)?.and_then(|number| u64::try_from(number).ok()).unwrap_or(0))
 }
 
@@ -424,42 +364,6 @@ pub(crate) async fn same_as_before(
     tx.execute(SET_COMPARED, values).await.map(drop)
 }
 
-/// Says that a document is about to have a text: until then it is nobody's to delete.
-pub(crate) async fn announce_text(
-    tx: &mut Tx,
-    parsed: &Digest,
-    document: &DocumentId,
-    until: Timestamp,
-) -> Result<(), CatalogFault> {
-    tx.execute(ANNOUNCE_TEXT, params![parsed, document.as_str(), until]).await.map(drop)
-}
-
-/// Texts that every document which had them let go at this time or before.
-pub(crate) async fn released(catalog: &Catalog, until: Timestamp) -> Result<Vec<Digest>, CatalogFault> {
-    catalog.query(RELEASED, params![until]).await?.iter().map(|row| row.parse("parsed")).collect()
-}
-
-/// Texts a document had before.
-pub(crate) async fn released_by(catalog: &Catalog, id: &DocumentId) -> Result<Vec<Digest>, CatalogFault> {
-    catalog.query(RELEASED_BY, params![id.as_str()]).await?.iter().map(|row| row.parse("parsed")).collect()
-}
-
-/// The same, of those it had let go at this time or before.
-pub(crate) async fn released_by_until(catalog: &Catalog, id: &DocumentId, until: Timestamp) -> Result<Vec<Digest>, CatalogFault> {
-    catalog.query(RELEASED_BY_UNTIL, params![id.as_str(), until]).await?.iter().map(|row| row.parse("parsed")).collect()
-}
-
-/// Strikes a text off the list, as far as it was let go at this time or before.
-pub(crate) async fn unlist_released(tx: &mut Tx, parsed: &Digest, until: Timestamp) -> Result<(), CatalogFault> {
-    tx.execute(UNLIST_RELEASED, params![parsed, until]).await.map(drop)
-}
-
-/// Whether any document of any project still refers to a parsed blob, or is about to.
-pub(crate) async fn names_text(catalog: &Catalog, parsed: &Digest, now: Timestamp) -> Result<bool, CatalogFault> {
-    let rows = catalog.query(NAMES_TEXT, params![parsed, now]).await?;
-    Ok(rows.first().map(|row| row.int("users")).transpose()?.unwrap_or(0) > 0)
-}
-
 pub(crate) async fn ids_of_source(catalog: &Catalog, key: &KnowledgeKey, source: &str) -> Result<Vec<DocumentId>, CatalogFault> {
     let mut all = Vec::new();
     let mut after = String::new();
@@ -471,89 +375,4 @@ pub(crate) async fn ids_of_source(catalog: &Catalog, key: &KnowledgeKey, source:
             all.push(row.parse("id")?);
         }
     }
-}
-
-pub(crate) async fn get(
-    catalog: &Catalog,
-    key: &KnowledgeKey,
-    table: Option<&Name>,
-    id: &DocumentId,
-) -> Result<Option<Document>, CatalogFault> {
-    let table = table.map(Name::to_string).unwrap_or_default();
-    let rows = catalog.query(GET, params![key.project, &key.name, table, id.as_str()]).await?;
-    rows.first().map(document).transpose()
-}
-
-/// Documents with exactly this path or address, of whatever source and whoever may see them.
-pub(crate) async fn called(
-    catalog: &Catalog,
-    key: &KnowledgeKey,
-    table: Option<&Name>,
-    given: &str,
-) -> Result<Vec<Document>, CatalogFault> {
-    let table = table.map(Name::to_string).unwrap_or_default();
-    catalog.query(CALLED, params![key.project, &key.name, table, stored(given)]).await?.iter().map(document).collect()
-}
-
-/// Up to a thousand documents after a place in the order of paths, whoever may see them.
-pub(crate) async fn page(
-    catalog: &Catalog,
-    key: &KnowledgeKey,
-    table: Option<&Name>,
-    filter: &Listed,
-    (path, id): (&str, &str),
-) -> Result<Vec<Document>, CatalogFault> {
-    let table = table.map(Name::to_string).unwrap_or_default();
-    let status = filter.status.map_or("", DocumentStatus::as_str);
-    let source = filter.source.as_deref().unwrap_or_default();
-    let values = params![key.project, &key.name, table, path, id, status, source];
-    catalog.query(PAGE, values).await?.iter().map(document).collect()
-}
-
-fn document(row: &Row) -> Result<Document, CatalogFault> {
-    Ok(Document {
-        id: row.parse("id")?,
-        source: row.text("source")?.to_owned(),
-        path: row.text("path")?.to_owned(),
-        uri: row.text("uri")?.to_owned(),
-        title: row.text("title")?.to_owned(),
-        media_type: row.text("media_type")?.to_owned(),
-        labels: row.json("labels")?,
-        metadata: row.json("metadata")?,
-        digest: row.opt_parse("digest")?,
-        parsed: row.opt_parse("parsed")?,
-        bytes: count(row, "bytes")?,
-        pages: row.opt_int("pages")?.and_then(|pages| u32::try_from(pages).ok()),
-        chunks: count(row, "chunks")?,
-        tokens: count(row, "tokens")?,
-        status: row.parse("status")?,
-        reason: reason(row)?,
-        warnings: row.json("warnings")?,
-        origin: row.opt_json("origin")?,
-        updated: row.time("updated_at")?,
-    })
-}
-
-/// Counts of all documents, apart by who may see them: the caller adds up what an actor may know of.
-pub(crate) async fn audiences(
-    catalog: &Catalog,
-    key: &KnowledgeKey,
-    table: Option<&Name>,
-) -> Result<Vec<Audience>, CatalogFault> {
-    let table = table.map(Name::to_string).unwrap_or_default();
-    let rows = catalog.query(AUDIENCES, params![key.project, &key.name, table]).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Audience {
-                source: row.text("source")?.to_owned(),
-                status: row.parse("status")?,
-                labels: row.json("labels")?,
-                documents: count(row, "documents")?,
-                bytes: count(row, "bytes")?,
-                chunks: count(row, "chunks")?,
-                tokens: count(row, "tokens")?,
-                newest: row.opt_time("newest")?,
-            })
-        })
-        .collect()
 }

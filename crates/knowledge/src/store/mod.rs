@@ -3,20 +3,26 @@
 mod documents;
 mod gone;
 mod knowledge;
+mod listed;
 mod receipts;
+mod released;
 mod runs;
 mod tombstones;
 
-pub(crate) use documents::{Audience, Known, Listed as ListFilter, Visible};
+pub(crate) use documents::{Known, Visible};
 pub(crate) use gone::Gone;
 pub(crate) use knowledge::{State, TableRow, TableState};
+pub(crate) use listed::{Audience, Listed as ListFilter};
 pub(crate) use runs::RunRow;
 
 pub(crate) mod document {
-    pub(crate) use super::documents::{
-        Change, announce_text, apply, audiences, bury, called, delete, forget, get, ids_of_source, known, labels_of, lift,
-        names_text, page, released, released_by, released_by_until, reset_rows, rows_of_table, same_as_before, same_content,
-        unlist_released,
+    pub(crate) use super::{
+        documents::{
+            Change, apply, bury, delete, forget, ids_of_source, known, labels_of, lift, reset_rows, rows_of_table,
+            same_as_before, same_content,
+        },
+        listed::{audiences, called, get, page},
+        released::{announce_text, names_text, released, released_by, released_by_until, unlist_released},
     };
 }
 pub(crate) mod gone_document {
@@ -45,8 +51,10 @@ pub(crate) fn statements() -> Vec<&'static str> {
         documents::STATEMENTS,
         gone::STATEMENTS,
         knowledge::STATEMENTS,
+        listed::STATEMENTS,
         runs::STATEMENTS,
         receipts::STATEMENTS,
+        released::STATEMENTS,
         tombstones::STATEMENTS,
     ];
     rooms.concat()

@@ -15,3 +15,4 @@ mod surviving;
 mod switching;
 mod telling;
 mod unread;
+mod watching;

@@ -7,7 +7,7 @@ use super::{blocks::cache_point, family::Family, messages, post};
 use crate::{
     anthropic::schema,
     fault::UpstreamFault,
-    seam::{self, Encoded, Endpoint, Lost},
+    seam::{self, Encoded, Endpoint, Losses},
 };
 
 /// Converse has no mode for any JSON object, so it is asked for in words.
@@ -20,24 +20,6 @@ const UNSUPPORTED: [&str; 7] =
 /// As many notes as AWS keeps with a call, and as long.
 const NOTES_MOST: usize = 16;
 const NOTE_LONGEST: usize = 256;
-
-/// What cannot be said, each field once.
-#[derive(Debug, Default)]
-pub(super) struct Losses(Vec<Lost>);
-
-impl Losses {
-    pub(super) fn note(&mut self, field: impl Into<String>, why: &'static str) {
-        let lost = Lost { field: field.into(), why };
-        if !self.0.contains(&lost) {
-            self.0.push(lost);
-        }
-    }
-
-    /// Fields that have names of their own.
-    pub(super) fn all(&mut self, lost: impl Iterator<Item = Lost>) {
-        self.0.extend(lost);
-    }
-}
 
 pub(super) fn encode(endpoint: &Endpoint, call: &Call) -> Result<Encoded, UpstreamFault> {
     let mut encoder = Encoder {
@@ -53,7 +35,7 @@ pub(super) fn encode(endpoint: &Endpoint, call: &Call) -> Result<Encoded, Upstre
     let Encoder { body, mut lost, .. } = encoder;
     lost.all(seam::unread(call));
     let operation = if call.stream { "converse-stream" } else { "converse" };
-    Ok(Encoded { outgoing: post(endpoint, operation, &Value::Object(body))?, lost: lost.0 })
+    Ok(Encoded { outgoing: post(endpoint, operation, &Value::Object(body))?, lost: lost.into_vec() })
 }
 
 pub(super) struct Encoder<'a> {

@@ -3,11 +3,8 @@
 use mainspring_llm::exchange::{Call, Dialect, Part, Reasoning, Role, Turn};
 use serde_json::{Map, Value, json};
 
-use super::{
-    blocks::{self, Names, cache_point, tool_id},
-    encode::Losses,
-};
-use crate::{anthropic::RAW_ARGUMENTS, plain};
+use super::blocks::{self, Names, cache_point, tool_id};
+use crate::{anthropic::RAW_ARGUMENTS, plain, seam::Losses};
 
 /// Instructions, and turns of alternating roles.
 #[derive(Debug, Default)]

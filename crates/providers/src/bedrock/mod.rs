@@ -180,18 +180,7 @@ fn host(uri: &Uri) -> String {
 /// A request to one of the model's operations. The model's name is one segment of the path, whatever is in it.
 fn post(endpoint: &Endpoint, operation: &str, body: &Value) -> Result<Outgoing, UpstreamFault> {
     let address = format!("{}/model/{}/{operation}", endpoint.base_url, sigv4::encode(endpoint.model.as_bytes()));
-    let uri: Uri = address
-        .parse()
-        .map_err(|_| UpstreamFault::new(endpoint, FaultClass::Connect, format!("`{address}` is not an address")))?;
-    let mut headers = HeaderMap::with_capacity(endpoint.headers.len() + 4);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    for (name, value) in &endpoint.headers {
-        let (Ok(header), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::from_str(value)) else {
-            return Err(UpstreamFault::new(endpoint, FaultClass::Invalid, format!("`{name}` is not a header that can be sent")));
-        };
-        headers.insert(header, value);
-    }
-    Ok(Outgoing { method: Method::POST, uri, headers, body: Bytes::from(body.to_string()) })
+    Outgoing::to(endpoint, (Method::POST, &address), Bytes::from(body.to_string()))
 }
 
 #[cfg(test)]

@@ -5,8 +5,13 @@ use std::collections::HashMap;
 use mainspring_llm::exchange::{Call, Dialect, Part, Reasoning, Role, Turn};
 use serde_json::{Map, Value, json};
 
-use super::{decode, encode::Losses, media, thinking};
-use crate::{anthropic::RAW_ARGUMENTS, fault::UpstreamFault, plain, seam::Endpoint};
+use super::{decode, media, thinking};
+use crate::{
+    anthropic::RAW_ARGUMENTS,
+    fault::UpstreamFault,
+    plain,
+    seam::{Endpoint, Losses},
+};
 
 /// What Google documents for function calls that none of its models made, such as those of a conversation that began at
 /// another provider.

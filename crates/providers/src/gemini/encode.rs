@@ -6,34 +6,12 @@ use serde_json::{Map, Value, json};
 use super::{contents, post, schema, thinking};
 use crate::{
     fault::UpstreamFault,
-    seam::{self, Encoded, Endpoint, Lost},
+    seam::{self, Encoded, Endpoint, Losses},
 };
 
 /// What others have beside the words that all share, and what would be another answer without it.
 const UNSUPPORTED: [&str; 7] =
     ["audio", "background", "conversation", "functions", "previous_response_id", "prompt", "web_search_options"];
-
-/// What cannot be said, each field once.
-#[derive(Debug, Default)]
-pub(super) struct Losses(Vec<Lost>);
-
-impl Losses {
-    pub(super) fn note(&mut self, field: impl Into<String>, why: &'static str) {
-        let lost = Lost { field: field.into(), why };
-        if !self.0.contains(&lost) {
-            self.0.push(lost);
-        }
-    }
-
-    /// Fields that have names of their own.
-    pub(super) fn all(&mut self, lost: impl Iterator<Item = Lost>) {
-        self.0.extend(lost);
-    }
-
-    pub(super) fn into_vec(self) -> Vec<Lost> {
-        self.0
-    }
-}
 
 pub(super) fn encode(endpoint: &Endpoint, call: &Call) -> Result<Encoded, UpstreamFault> {
     refuse(endpoint, call)?;

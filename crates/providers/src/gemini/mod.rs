@@ -13,7 +13,7 @@ mod thinking;
 mod usage;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use mainspring_kernel::Timestamp;
 use mainspring_llm::{
     TokenUsage,
@@ -120,18 +120,7 @@ fn path(resource: &str) -> String {
 /// A request to one of the model's methods, such as `generateContent`.
 fn post(endpoint: &Endpoint, method: &str, body: &Value) -> Result<Outgoing, UpstreamFault> {
     let address = format!("{}/{}:{method}", endpoint.base_url, path(&resource(&endpoint.model)));
-    let uri: Uri = address
-        .parse()
-        .map_err(|_| UpstreamFault::new(endpoint, FaultClass::Connect, format!("`{address}` is not an address")))?;
-    let mut headers = HeaderMap::with_capacity(endpoint.headers.len() + 2);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    for (name, value) in &endpoint.headers {
-        let (Ok(header), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::from_str(value)) else {
-            return Err(UpstreamFault::new(endpoint, FaultClass::Invalid, format!("`{name}` is not a header that can be sent")));
-        };
-        headers.insert(header, value);
-    }
-    Ok(Outgoing { method: Method::POST, uri, headers, body: Bytes::from(body.to_string()) })
+    Outgoing::to(endpoint, (Method::POST, &address), Bytes::from(body.to_string()))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use mainspring_llm::exchange::{Call, Dialect, ReasoningWanted};
 use serde_json::{Map, Value};
 
-use super::encode::Losses;
+use crate::seam::Losses;
 
 /// The first number in the model's name: 3 of `gemini-3.5-flash`. Names that follow the newest model are taken as new.
 fn generation(model: &str) -> Option<u32> {

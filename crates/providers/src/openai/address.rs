@@ -1,10 +1,7 @@
 //! Where a request goes, and what proves who is asking.
 
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Uri,
-    header::{AUTHORIZATION, CONTENT_TYPE},
-};
+use http::{HeaderName, HeaderValue, Method, header::AUTHORIZATION};
 use secrecy::ExposeSecret;
 
 use crate::{
@@ -24,7 +21,7 @@ pub(super) fn outgoing(
     body: Bytes,
 ) -> Option<Result<Outgoing, UpstreamFault>> {
     let address = if azure { on_azure(endpoint, operation)? } else { plain(endpoint, operation)? };
-    Some(sent(endpoint, (Method::POST, &address), body))
+    Some(Outgoing::to(endpoint, (Method::POST, &address), body))
 }
 
 /// A request about a response, which lies beneath the address where responses are made.
@@ -41,7 +38,7 @@ pub(super) fn kept(endpoint: &Endpoint, azure: bool, kept: Kept<'_>) -> Option<R
     let query: Vec<&str> = [own, kept.query].into_iter().flatten().filter(|query| !query.is_empty()).collect();
     let behind = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
     let address = format!("{address}/{}{beneath}{behind}", escaped(kept.response));
-    Some(sent(endpoint, (method, &address), Bytes::new()))
+    Some(Outgoing::to(endpoint, (method, &address), Bytes::new()))
 }
 
 const fn path(operation: Operation) -> Option<&'static str> {
@@ -106,23 +103,6 @@ fn escaped(text: &str) -> String {
         }
     }
     out
-}
-
-fn sent(endpoint: &Endpoint, (method, address): (Method, &str), body: Bytes) -> Result<Outgoing, UpstreamFault> {
-    let uri: Uri = address
-        .parse()
-        .map_err(|_| UpstreamFault::new(endpoint, FaultClass::Connect, format!("`{address}` is not an address")))?;
-    let mut headers = HeaderMap::with_capacity(endpoint.headers.len() + 2);
-    if !body.is_empty() {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    }
-    for (name, value) in &endpoint.headers {
-        let (Ok(header), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::from_str(value)) else {
-            return Err(UpstreamFault::new(endpoint, FaultClass::Invalid, format!("`{name}` is not a header that can be sent")));
-        };
-        headers.insert(header, value);
-    }
-    Ok(Outgoing { method, uri, headers, body })
 }
 
 /// Azure takes keys in a header of its own, and tokens of its directory as everyone takes them.

@@ -4,7 +4,8 @@ import { api, ApiError } from "@/api/client";
 import type { Alias, AssetVersion } from "@/api/types";
 import { isName, person } from "@/lib/names";
 import { FormDialog } from "@/ui/act";
-import { Button, Card, Choose, Field, Time } from "@/ui/kit";
+import { Choose, Field } from "@/ui/fields";
+import { Button, Card, Time } from "@/ui/kit";
 import { NameField } from "@/ui/NameField";
 import { toast } from "@/ui/toasts";
 

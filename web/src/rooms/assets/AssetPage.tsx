@@ -4,6 +4,7 @@ import { queries } from "@/api/queries";
 import type { Asset, AssetReference, AssetVersion } from "@/api/types";
 import { person } from "@/lib/names";
 import { toYaml } from "@/lib/yaml";
+import { Select } from "@/ui/fields";
 import {
   Badge,
   Button,
@@ -17,7 +18,6 @@ import {
   LinkButton,
   Loaded,
   PageHeader,
-  Select,
   Skeleton,
   Tabs,
   Time,

@@ -6,7 +6,8 @@ import { Link } from "react-router";
 import { queries } from "@/api/queries";
 import type { PanelData } from "@/api/types";
 import { duration, fullTime, listTime, money } from "@/lib/format";
-import { Button, Dialog, Empty, ErrorNote, LinkButton, Select, Skeleton, Status } from "@/ui/kit";
+import { Select } from "@/ui/fields";
+import { Button, Dialog, Empty, ErrorNote, LinkButton, Skeleton, Status } from "@/ui/kit";
 import { Table } from "@/ui/tables";
 import { behindFilter, keyLabel, tracesBehind, type Key } from "./panels";
 

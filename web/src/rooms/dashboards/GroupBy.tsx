@@ -3,7 +3,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useId, useState } from "react";
 import { queries } from "@/api/queries";
-import { Select } from "@/ui/kit";
+import { Select } from "@/ui/fields";
 import { ATTRIBUTE, attributeName, byAttribute, FIELDS, isAttribute } from "./panels";
 
 export function GroupBy({ by, onChange }: { by: string; onChange: (by: string) => void }) {

@@ -5,7 +5,8 @@ import { useEffect, useId, useMemo, useRef, useState } from "react";
 import { useLocation, useNavigate } from "react-router";
 import { queries } from "@/api/queries";
 import { useShortcuts } from "@/lib/keys";
-import { Button, copy, Field, IconButton, Keys } from "@/ui/kit";
+import { Field } from "@/ui/fields";
+import { Button, copy, IconButton, Keys } from "@/ui/kit";
 import { CompareColumn } from "./CompareColumn";
 import {
   bestOf,

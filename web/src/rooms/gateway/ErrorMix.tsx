@@ -3,7 +3,8 @@
 import { useMemo, useState } from "react";
 import type { TargetHistory } from "@/api/types";
 import { capital, count, percent } from "@/lib/format";
-import { Card, Select } from "@/ui/kit";
+import { Select } from "@/ui/fields";
+import { Card } from "@/ui/kit";
 import { Icon } from "@/ui/icons";
 import { Stacked } from "@/ui/Stacked";
 import { classColor, failedIn, mixOf } from "./history";

@@ -4,7 +4,7 @@ import { api } from "@/api/client";
 import { queries } from "@/api/queries";
 import type { ApiKey } from "@/api/types";
 import { FormDialog } from "@/ui/act";
-import { Choose, Field } from "@/ui/kit";
+import { Choose, Field } from "@/ui/fields";
 import { toast } from "@/ui/toasts";
 import { amountFault, isBudget, KINDS, METRICS } from "./limits";
 

@@ -2,7 +2,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { api } from "@/api/client";
 import { FormDialog } from "@/ui/act";
-import { Choose, Field } from "@/ui/kit";
+import { Choose, Field } from "@/ui/fields";
 import { toast } from "@/ui/toasts";
 import { readMatchers } from "./incidents";
 

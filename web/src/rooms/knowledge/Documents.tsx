@@ -4,7 +4,8 @@ import { useNavigate, useSearchParams } from "react-router";
 import { queries } from "@/api/queries";
 import type { Document } from "@/api/types";
 import { bytes, count, place } from "@/lib/format";
-import { Badge, Empty, ErrorNote, SearchField, Segmented, Skeleton, Status, Time, useDebounced, type Tone } from "@/ui/kit";
+import { SearchField, Segmented, useDebounced } from "@/ui/fields";
+import { Badge, Empty, ErrorNote, Skeleton, Status, Time, type Tone } from "@/ui/kit";
 import { Rows } from "@/ui/rows";
 import { RowsEnd } from "@/ui/tables";
 

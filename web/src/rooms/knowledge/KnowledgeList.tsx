@@ -4,7 +4,8 @@ import { useNavigate } from "react-router";
 import { queries } from "@/api/queries";
 import { count } from "@/lib/format";
 import { Freshness } from "./Freshness";
-import { Empty, ErrorNote, PageHeader, SearchField, Skeleton, useTitle } from "@/ui/kit";
+import { SearchField } from "@/ui/fields";
+import { Empty, ErrorNote, PageHeader, Skeleton, useTitle } from "@/ui/kit";
 import { Rows } from "@/ui/rows";
 import "./knowledge.css";
 

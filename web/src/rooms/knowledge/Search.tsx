@@ -7,7 +7,8 @@ import { count, duration, percent, place, plural, score, stageName } from "@/lib
 import { useShortcuts } from "@/lib/keys";
 import { passagePage } from "@/lib/places";
 import { preview, shown } from "@/lib/preview";
-import { Badge, Button, cx, Digest, Empty, ErrorNote, IconButton, SearchField, Segmented, Select, Skeleton, Toggle } from "@/ui/kit";
+import { SearchField, Segmented, Select, Toggle } from "@/ui/fields";
+import { Badge, Button, cx, Digest, Empty, ErrorNote, IconButton, Skeleton } from "@/ui/kit";
 import { Table } from "@/ui/tables";
 import { UnreadNote } from "@/ui/UnreadNote";
 

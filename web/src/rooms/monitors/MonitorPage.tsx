@@ -5,7 +5,8 @@ import { api } from "@/api/client";
 import { queries } from "@/api/queries";
 import type { MonitorAlert, MonitorDetail, MonitorEvaluation, MonitorLook, MonitorSlice } from "@/api/types";
 import { about, capital, count } from "@/lib/format";
-import { Badge, Button, Card, ErrorNote, Facts, Loaded, PageHeader, Select, Skeleton, Status, Time, useTitle } from "@/ui/kit";
+import { Select } from "@/ui/fields";
+import { Badge, Button, Card, ErrorNote, Facts, Loaded, PageHeader, Skeleton, Status, Time, useTitle } from "@/ui/kit";
 import { Table } from "@/ui/tables";
 import { Stands } from "./MonitorList";
 import {

@@ -6,7 +6,8 @@ import { api } from "@/api/client";
 import { queries } from "@/api/queries";
 import type { CaptureView, SetCapture } from "@/api/types";
 import { count } from "@/lib/format";
-import { Badge, Button, Card, Choose, Empty, ErrorNote, Facts, Field, Loaded, Skeleton, Time, useDebounced } from "@/ui/kit";
+import { Choose, Field, useDebounced } from "@/ui/fields";
+import { Badge, Button, Card, Empty, ErrorNote, Facts, Loaded, Skeleton, Time } from "@/ui/kit";
 import { toast } from "@/ui/toasts";
 import { draftOf, faultsOf, LEVELS, levelsUpTo, policyOf, type Draft } from "./capturing";
 

@@ -7,7 +7,8 @@ import { queries } from "@/api/queries";
 import type { Erasure, Retention } from "@/api/types";
 import { bytes, capital, count, percent, plural } from "@/lib/format";
 import { FormDialog } from "@/ui/act";
-import { Button, Card, Choose, Empty, Field, Loaded, Status, Time, type Tone } from "@/ui/kit";
+import { Choose, Field } from "@/ui/fields";
+import { Button, Card, Empty, Loaded, Status, Time, type Tone } from "@/ui/kit";
 import { ListLead, Table } from "@/ui/tables";
 
 const TONES: Record<string, Tone> = { waiting: "neutral", running: "accent", done: "ok", failed: "bad" };

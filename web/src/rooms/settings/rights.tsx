@@ -1,6 +1,7 @@
 // What somebody may do and see, shown and chosen: for keys and for members.
 
-import { Badge, Choose, Field, Segmented } from "@/ui/kit";
+import { Choose, Field, Segmented } from "@/ui/fields";
+import { Badge } from "@/ui/kit";
 
 export const ROLES = {
   reader: "Asks, searches, looks.",

@@ -7,7 +7,8 @@ import { queries } from "@/api/queries";
 import { faultAt, quoted, suggest, type Suggestion } from "@/lib/filterText";
 import { short } from "@/lib/format";
 import { Icon } from "@/ui/icons";
-import { cx, IconButton, inCode, useDebounced } from "@/ui/kit";
+import { useDebounced } from "@/ui/fields";
+import { cx, IconButton, inCode } from "@/ui/kit";
 
 interface Props {
   value: string;

@@ -5,7 +5,8 @@ import { api } from "@/api/client";
 import type { Replay as Result } from "@/api/types";
 import { diffWords } from "@/lib/diff";
 import { capital, plural } from "@/lib/format";
-import { Badge, Button, Choose, Dialog, ErrorNote, IconButton } from "@/ui/kit";
+import { Choose } from "@/ui/fields";
+import { Badge, Button, Dialog, ErrorNote, IconButton } from "@/ui/kit";
 import { VersionLink } from "@/ui/VersionLink";
 
 interface Swap {

@@ -4,7 +4,8 @@ import { api } from "@/api/client";
 import { queries } from "@/api/queries";
 import type { Score } from "@/api/types";
 import { scoreValue, shownScore } from "@/lib/scores";
-import { Button, cx, Dialog, Empty, ErrorNote, Field, IconButton, Loaded, Time } from "@/ui/kit";
+import { Field } from "@/ui/fields";
+import { Button, cx, Dialog, Empty, ErrorNote, IconButton, Loaded, Time } from "@/ui/kit";
 import { toast } from "@/ui/toasts";
 
 /** Feedback of whoever looks at this page: the last one counts. */

@@ -10,7 +10,8 @@ import { count, duration, fullTime, listTime, money, plural, short } from "@/lib
 import { useShortcuts } from "@/lib/keys";
 import { newIn, pauseAfter, saysNothing } from "@/lib/turns";
 import { Icon } from "@/ui/icons";
-import { Button, cx, ErrorNote, IconButton, PageHeader, Select, Skeleton, Status, useTitle } from "@/ui/kit";
+import { Select } from "@/ui/fields";
+import { Button, cx, ErrorNote, IconButton, PageHeader, Skeleton, Status, useTitle } from "@/ui/kit";
 import { Messages } from "./Conversation";
 import "./traces.css";
 

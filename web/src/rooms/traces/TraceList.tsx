@@ -9,21 +9,8 @@ import { count, duration, fullTime, listTime, money, plural, short } from "@/lib
 import { bars, bucketFor } from "@/lib/histogram";
 import { useShortcuts } from "@/lib/keys";
 import { shownScore } from "@/lib/scores";
-import {
-  Button,
-  cx,
-  Empty,
-  ErrorNote,
-  IconButton,
-  PageHeader,
-  SearchField,
-  Segmented,
-  Select,
-  Skeleton,
-  Toggle,
-  useDebounced,
-  useTitle,
-} from "@/ui/kit";
+import { SearchField, Segmented, Select, Toggle, useDebounced } from "@/ui/fields";
+import { Button, cx, Empty, ErrorNote, IconButton, PageHeader, Skeleton, useTitle } from "@/ui/kit";
 import { Rows, type Column } from "@/ui/rows";
 import { FilterBox, isFilterFault } from "./FilterBox";
 import { Histogram } from "./Histogram";

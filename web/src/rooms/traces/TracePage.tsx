@@ -4,20 +4,8 @@ import type { TraceTotals } from "@/api/types";
 import { count, duration, fullTime, money, score } from "@/lib/format";
 import { useShortcuts } from "@/lib/keys";
 import { criticalPath, foldable, matching, nextOf, slowest, visible, type Row } from "@/lib/waterfall";
-import {
-  Badge,
-  Button,
-  Copyable,
-  ErrorNote,
-  IconButton,
-  PageHeader,
-  SearchField,
-  Segmented,
-  Skeleton,
-  Status,
-  useDebounced,
-  useTitle,
-} from "@/ui/kit";
+import { SearchField, Segmented, useDebounced } from "@/ui/fields";
+import { Badge, Button, Copyable, ErrorNote, IconButton, PageHeader, Skeleton, Status, useTitle } from "@/ui/kit";
 import { Replay } from "./Replay";
 import { Scores, Thumbs } from "./Scores";
 import { SpanDetail } from "./SpanDetail";

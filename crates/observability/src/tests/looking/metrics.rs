@@ -1,5 +1,7 @@
 //! Panels over metrics that programs sent.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::{MetricSeries, PanelMetric};
 
