@@ -162,12 +162,7 @@ const fn end(finish: FinishReason) -> Finish {
 }
 
 fn tokens(usage: Usage) -> TokenUsage {
-    TokenUsage {
-        input: usage.input_tokens,
-        output: usage.output_tokens,
-        cache_read: usage.cached_tokens.min(usage.input_tokens),
-        input_from: Provenance::Counted,
-        output_from: Provenance::Counted,
-        ..TokenUsage::default()
-    }
+    let cache_read = usage.cached_tokens.min(usage.input_tokens);
+    let used = TokenUsage { input: usage.input_tokens, output: usage.output_tokens, cache_read, ..TokenUsage::default() };
+    used.all_from(Provenance::Counted)
 }
