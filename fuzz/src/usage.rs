@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use mainspring_gateway::{Bound, Incurs, Place, Prices};
 use mainspring_kernel::Money;
-use mainspring_llm::TokenUsage;
+use mainspring_llm::{Provenance, TokenUsage};
 use mainspring_providers::ProviderKind;
 
 /// Models whose prices have every kind of part: cached, written to the cache, audio, tiers.
@@ -17,7 +17,7 @@ const PRICED: [(ProviderKind, &str); 4] = [
 
 static PRICES: LazyLock<Prices> = LazyLock::new(Prices::builtin);
 
-/// No token is counted twice or lost, and what they cost is within what was set aside.
+/// No token of what a provider says is counted twice or lost, and what they cost is within what was set aside.
 pub fn check(usage: &TokenUsage) {
     let pieces = usage.buckets();
     let sum = |parts: &[u64]| parts.iter().map(|part| u128::from(*part)).sum::<u128>();
@@ -27,6 +27,10 @@ pub fn check(usage: &TokenUsage) {
     let written = [pieces.output, pieces.reasoning, pieces.output_audio, pieces.output_image];
     assert_eq!(sum(&written), u128::from(usage.output), "{usage:?}");
     assert_eq!(pieces.total(), usage.total(), "{usage:?}");
+    // A provider said each of them, and says no more by saying it twice.
+    let mut twice = *usage;
+    twice.merge(usage);
+    assert_eq!((twice, usage.least_sure()), (*usage, Provenance::Reported));
     for (kind, model) in PRICED {
         let place = Place { provider: "main", kind, preset: None, model };
         for batch in [false, true] {

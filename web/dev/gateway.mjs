@@ -274,6 +274,7 @@ function madeCalls(now, traceIds, keys = []) {
         output_image_tokens: 0,
         input_from: "reported",
         output_from: "reported",
+        cache_read_from: "reported",
       },
       cost: rate ? dollars((input * rate[0] + output * rate[1]) / 1e6) : "0.00",
       price: rate && !failed ? { table: `sha256:${"9f1b".repeat(16)}`, entry: target.model } : null,

@@ -208,7 +208,7 @@ const ended = (id: string, more: object = {}) => ({
   usage: {
     input_tokens: 1_200,
     output_tokens: 80,
-    cache_read_tokens: 0,
+    cache_read_tokens: 1_000,
     cache_write_tokens: 0,
     input_audio_tokens: 0,
     input_image_tokens: 0,
@@ -216,7 +216,8 @@ const ended = (id: string, more: object = {}) => ({
     output_audio_tokens: 0,
     output_image_tokens: 0,
     input_from: "reported",
-    output_from: "reported",
+    output_from: "estimated",
+    cache_read_from: "reported",
   },
   cost: "0.0042",
   price: { table: "sha256:00", entry: "gpt-4o" },
@@ -255,6 +256,7 @@ test("calls are shown as they start, stream and end, with what they came to", as
   await expect(grid.getByRole("row", { name: /failed: rate limited/ })).toBeVisible();
   const done = grid.getByRole("row", { name: /\bok\b/ }).first();
   await expect(done).toContainText("1,200 → 80");
+  await expect(done.getByTitle("of which cached: 1,000, reported")).toHaveAttribute("title", /^In → out; reported, estimated/);
   await expect(done).toContainText("$0.0042");
   await expect(done).toContainText("2.00 s");
   // What had ended before is there too.

@@ -132,12 +132,14 @@ fn charge(charge: AttemptCharge) -> wire::AttemptCharge {
     wire::AttemptCharge { provider, target, usage: self::usage(&usage), cost: cost.to_string(), price: price.map(self::price) }
 }
 
-const fn usage(usage: &TokenUsage) -> wire::CallUsage {
+fn usage(usage: &TokenUsage) -> wire::CallUsage {
+    let from = usage.parts_from;
+    let mark = |part: u64, from: Provenance| (part > 0).then(|| provenance(from));
     wire::CallUsage {
         input_tokens: usage.input,
         output_tokens: usage.output,
         cache_read_tokens: usage.cache_read,
-        cache_write_tokens: usage.cache_write.saturating_add(usage.cache_write_hour),
+        cache_write_tokens: usage.cache_written(),
         input_audio_tokens: usage.input_audio,
         input_image_tokens: usage.input_image,
         reasoning_tokens: usage.reasoning,
@@ -145,6 +147,13 @@ const fn usage(usage: &TokenUsage) -> wire::CallUsage {
         output_image_tokens: usage.output_image,
         input_from: provenance(usage.input_from),
         output_from: provenance(usage.output_from),
+        cache_read_from: mark(usage.cache_read, from.cache_read),
+        cache_write_from: mark(usage.cache_written(), from.cache_written()),
+        input_audio_from: mark(usage.input_audio, from.input_audio),
+        input_image_from: mark(usage.input_image, from.input_image),
+        reasoning_from: mark(usage.reasoning, from.reasoning),
+        output_audio_from: mark(usage.output_audio, from.output_audio),
+        output_image_from: mark(usage.output_image, from.output_image),
     }
 }
 

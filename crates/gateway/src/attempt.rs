@@ -284,14 +284,7 @@ impl Attempt {
             return TokenUsage::default();
         }
         let (input, searches) = self.of.input.guess();
-        TokenUsage {
-            input,
-            output,
-            searches,
-            input_from: Provenance::Estimated,
-            output_from: Provenance::Estimated,
-            ..TokenUsage::default()
-        }
+        TokenUsage { input, output, searches, ..TokenUsage::default() }.all_from(Provenance::Estimated)
     }
 
     /// What an answer that broke off used: what was told, and a guess for what came after that.

@@ -353,7 +353,7 @@ pub(crate) fn enter(
     usage: &TokenUsage,
     charge: Option<&Charge>,
 ) -> Money {
-    add(&mut record.usage, usage);
+    record.usage.grow_by(usage);
     let cost = charge.map_or(Money::ZERO, |charge| charge.cost);
     record.cost += cost;
     let price = charge.map(|charge| charge.price.clone());
@@ -370,7 +370,7 @@ pub(crate) fn add_up(record: &mut CallRecord) {
     let CallRecord { usage, cost, price, charges, .. } = record;
     (*usage, *cost, *price) = (TokenUsage::default(), Money::ZERO, None);
     for charge in charges.iter() {
-        add(usage, &charge.usage);
+        usage.grow_by(&charge.usage);
         *cost += charge.cost;
         if charge.price.is_some() {
             price.clone_from(&charge.price);
@@ -405,47 +405,5 @@ pub(crate) fn close(mut span: OpenSpan, record: &CallRecord, code: Option<&'stat
             let class = record.class.map_or("the call was not made", FaultClass::as_str);
             span.fail(code.unwrap_or("internal"), class);
         }
-    }
-}
-
-/// Attempts' numbers add up; a sum is as sure as its least sure part.
-fn add(sum: &mut TokenUsage, more: &TokenUsage) {
-    let TokenUsage {
-        input,
-        output,
-        cache_read,
-        cache_write,
-        cache_write_hour,
-        input_audio,
-        input_image,
-        reasoning,
-        output_audio,
-        output_image,
-        searches,
-        tier,
-        input_from,
-        output_from,
-    } = *more;
-    for (sum, more) in [
-        (&mut sum.input, input),
-        (&mut sum.output, output),
-        (&mut sum.cache_read, cache_read),
-        (&mut sum.cache_write, cache_write),
-        (&mut sum.cache_write_hour, cache_write_hour),
-        (&mut sum.input_audio, input_audio),
-        (&mut sum.input_image, input_image),
-        (&mut sum.reasoning, reasoning),
-        (&mut sum.output_audio, output_audio),
-        (&mut sum.output_image, output_image),
-        (&mut sum.searches, searches),
-    ] {
-        *sum = sum.saturating_add(more);
-    }
-    sum.tier = sum.tier.or(tier);
-    if input > 0 {
-        sum.input_from = sum.input_from.max(input_from);
-    }
-    if output > 0 {
-        sum.output_from = sum.output_from.max(output_from);
     }
 }

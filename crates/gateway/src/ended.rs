@@ -41,9 +41,7 @@ fn guess(worst: &CallRecord, status: CallStatus, body: &[u8]) -> Option<TokenUsa
         input: worst.usage.input,
         // As of any call: what is seen of one that ended in order counts whatever was allowed.
         output: if status == CallStatus::Ok { written } else { written.min(worst.usage.output) },
-        input_from: Provenance::Estimated,
-        output_from: Provenance::Estimated,
         ..TokenUsage::default()
     };
-    Some(usage).filter(|usage| !usage.is_nothing())
+    Some(usage.all_from(Provenance::Estimated)).filter(|usage| !usage.is_nothing())
 }

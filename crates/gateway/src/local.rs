@@ -102,7 +102,7 @@ pub(crate) fn chat(
 ) -> Events {
     let choices = n.unwrap_or(1).clamp(1, CHOICES_MAX);
     async_stream::stream! {
-        let mut used = TokenUsage { input_from: Provenance::Counted, output_from: Provenance::Counted, ..TokenUsage::default() };
+        let mut used = TokenUsage::default();
         for choice in 0..choices {
             let request = alternative(&request, choice);
             let begun = match &prompt {
@@ -141,7 +141,7 @@ pub(crate) fn chat(
                 return;
             }
         }
-        yield Ok(Event::Usage(used));
+        yield Ok(Event::Usage(used.all_from(Provenance::Counted)));
         yield Ok(Event::Ended);
     }
     .boxed()
@@ -264,5 +264,5 @@ pub(crate) async fn rerank(models: &Models, name: &str, call: &RerankCall, budge
 }
 
 fn counted(input: u64) -> TokenUsage {
-    TokenUsage { input, input_from: Provenance::Counted, output_from: Provenance::Counted, ..TokenUsage::default() }
+    TokenUsage { input, ..TokenUsage::default() }.all_from(Provenance::Counted)
 }

@@ -151,7 +151,7 @@ impl RouteModel {
                 Err(fault) => Some(Err(ModelFault::Elsewhere(Box::new(fault)))),
             };
             if matches!(delta, Some(Ok(Delta::Done { .. }))) {
-                told.say(USAGE, said.usage.input_from.max(said.usage.output_from).as_str());
+                told.say(USAGE, &said.usage.marks());
                 if let Some(cost) = bill.cost() {
                     told.costs(cost);
                 }

@@ -76,7 +76,7 @@ impl Answered {
             ("x-mainspring-cache", Some(self.cache.as_str().to_owned())),
             ("x-mainspring-cost", self.cost.map(|cost| cost.to_string())),
             // Where the numbers come from: the provider, our own count or a guess.
-            ("x-mainspring-usage", self.usage.map(|usage| usage.input_from.max(usage.output_from).as_str().to_owned())),
+            ("x-mainspring-usage", self.usage.map(|usage| usage.marks().into_owned())),
             ("x-mainspring-lost", (!self.lost.is_empty()).then(|| line(&self.lost))),
         ];
         for (name, fact) in facts {

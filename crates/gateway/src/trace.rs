@@ -53,7 +53,10 @@ pub(crate) fn usage(span: &mut OpenSpan, usage: &TokenUsage) {
     }
     // Of nothing there is nobody who told it.
     if !usage.is_nothing() {
-        span.set(USAGE_FROM, usage.input_from.max(usage.output_from).as_str());
+        span.set(USAGE_FROM, usage.least_sure().as_str());
+        for (name, from) in usage.surer() {
+            span.set(&format!("mainspring.{name}_from"), from.as_str());
+        }
     }
 }
 

@@ -28,4 +28,4 @@ pub use retrieve::{
 pub use source::{Asking, ModelSource};
 pub use told::{Facts, Told};
 pub use trace::{EventSink, Span, SpanContext, SpanId, TraceId};
-pub use usage::{Buckets, Provenance, ServiceTier, TokenUsage};
+pub use usage::{Buckets, PartsFrom, Provenance, ServiceTier, TokenUsage};

@@ -4,7 +4,15 @@
 //! reasoning inside the output, Gemini outside. Here `input` is everything that was read and `output` everything that was
 //! written, and every other number is a part of one of the two. Parts are never added to the whole.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
+
+mod parts;
+mod written;
+
+pub use parts::PartsFrom;
+use written::Written;
 
 use crate::chat::Usage;
 
@@ -71,50 +79,36 @@ impl ServiceTier {
 
 /// Tokens of one call. Zero in a part means that none were used or that nobody said.
 ///
-/// `input` and `output` say where they come from. Parts need no such mark: they are as somebody reported or counted them, and
-/// nobody guesses one. An estimate is of a whole.
+/// Each number says where it comes from: an estimate of a whole leaves its parts as the provider told them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(from = "Written", into = "Written")]
 pub struct TokenUsage {
     /// Everything read, cached or not.
     pub input: u64,
     /// Everything written, reasoning included.
     pub output: u64,
     /// Of the input: found in the provider's cache.
-    #[serde(skip_serializing_if = "is_zero")]
     pub cache_read: u64,
     /// Of the input: written to the provider's cache, for its usual time.
-    #[serde(skip_serializing_if = "is_zero")]
     pub cache_write: u64,
     /// Of the input: written to the provider's cache for an hour.
-    #[serde(skip_serializing_if = "is_zero")]
     pub cache_write_hour: u64,
     /// Of the input: audio and images.
-    #[serde(skip_serializing_if = "is_zero")]
     pub input_audio: u64,
-    #[serde(skip_serializing_if = "is_zero")]
     pub input_image: u64,
     /// Of the output: thinking that the answer may not show.
-    #[serde(skip_serializing_if = "is_zero")]
     pub reasoning: u64,
     /// Of the output: audio and images.
-    #[serde(skip_serializing_if = "is_zero")]
     pub output_audio: u64,
-    #[serde(skip_serializing_if = "is_zero")]
     pub output_image: u64,
     /// Searches of a reranker, where it says how many it bills: a hundred documents are one, and more are several.
-    #[serde(skip_serializing_if = "is_zero")]
     pub searches: u64,
     /// Absent: as usual.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub tier: Option<ServiceTier>,
     pub input_from: Provenance,
     pub output_from: Provenance,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-const fn is_zero(number: &u64) -> bool {
-    *number == 0
+    /// Of each other number.
+    pub parts_from: PartsFrom,
 }
 
 /// As an engine of this process counted them.
@@ -124,10 +118,9 @@ impl From<Usage> for TokenUsage {
             input: usage.input_tokens,
             output: usage.output_tokens,
             cache_read: usage.cached_tokens.min(usage.input_tokens),
-            input_from: Provenance::Counted,
-            output_from: Provenance::Counted,
             ..Self::default()
         }
+        .all_from(Provenance::Counted)
     }
 }
 
@@ -199,27 +192,122 @@ impl TokenUsage {
     }
 
     /// The same numbers seen later in a stream: a provider's later word replaces its earlier one where it is larger, since
-    /// the numbers of a stream only grow and some events leave out what others said.
+    /// the numbers of a stream only grow and some events leave out what others said. A mark goes with its number.
     pub fn merge(&mut self, later: &Self) {
-        let max = |now: &mut u64, then: u64| *now = (*now).max(then);
-        max(&mut self.input, later.input);
-        max(&mut self.output, later.output);
-        max(&mut self.cache_read, later.cache_read);
-        // Some events leave out for how long it was written: what is known to be kept for an hour is not the other too.
         let written = self.cache_written().max(later.cache_written());
-        max(&mut self.cache_write_hour, later.cache_write_hour);
+        for (now, mark, (then, from)) in self.beside(later) {
+            if then >= *now {
+                (*now, *mark) = (then, from);
+            }
+        }
+        // Some events leave out for how long it was written: what is known to be kept for an hour is not the other too.
         self.cache_write = written.saturating_sub(self.cache_write_hour);
-        max(&mut self.input_audio, later.input_audio);
-        max(&mut self.input_image, later.input_image);
-        max(&mut self.reasoning, later.reasoning);
-        max(&mut self.output_audio, later.output_audio);
-        max(&mut self.output_image, later.output_image);
-        max(&mut self.searches, later.searches);
+        if self.cache_write == 0 {
+            self.parts_from.cache_write = Provenance::default();
+        }
         self.tier = later.tier.or(self.tier);
-        self.input_from = later.input_from;
-        self.output_from = later.output_from;
+    }
+
+    /// Adds what another attempt used. A sum is as sure as its least sure part.
+    pub fn grow_by(&mut self, attempt: &Self) {
+        for (sum, mark, (more, from)) in self.beside(attempt) {
+            if more > 0 {
+                *mark = if *sum == 0 { from } else { from.max(*mark) };
+                *sum = sum.saturating_add(more);
+            }
+        }
+        self.tier = self.tier.or(attempt.tier);
+    }
+
+    /// Each number and its mark, and those of another.
+    fn beside(&mut self, other: &Self) -> [Beside<'_>; 11] {
+        let Self {
+            input,
+            output,
+            cache_read,
+            cache_write,
+            cache_write_hour,
+            input_audio,
+            input_image,
+            reasoning,
+            output_audio,
+            output_image,
+            searches,
+            tier: _,
+            input_from,
+            output_from,
+            parts_from: own,
+        } = self;
+        let others = other.parts_from;
+        [
+            (input, input_from, (other.input, other.input_from)),
+            (output, output_from, (other.output, other.output_from)),
+            (cache_read, &mut own.cache_read, (other.cache_read, others.cache_read)),
+            (cache_write, &mut own.cache_write, (other.cache_write, others.cache_write)),
+            (cache_write_hour, &mut own.cache_write_hour, (other.cache_write_hour, others.cache_write_hour)),
+            (input_audio, &mut own.input_audio, (other.input_audio, others.input_audio)),
+            (input_image, &mut own.input_image, (other.input_image, others.input_image)),
+            (reasoning, &mut own.reasoning, (other.reasoning, others.reasoning)),
+            (output_audio, &mut own.output_audio, (other.output_audio, others.output_audio)),
+            (output_image, &mut own.output_image, (other.output_image, others.output_image)),
+            (searches, &mut own.searches, (other.searches, others.searches)),
+        ]
+    }
+
+    /// The same numbers, each of which comes from there.
+    #[must_use]
+    pub fn all_from(self, from: Provenance) -> Self {
+        let parts_from = self.parts_all((from, from), from);
+        Self { input_from: from, output_from: from, parts_from, ..self }
+    }
+
+    /// Every number there is, by its name, and where it comes from. For how long something is kept in a cache is not told
+    /// apart, and of nothing there is nobody who told it.
+    pub fn numbers(&self) -> impl Iterator<Item = (&'static str, u64, Provenance)> {
+        let from = self.parts_from;
+        let numbers = [
+            ("input", self.input, self.input_from),
+            ("output", self.output, self.output_from),
+            ("cache_read", self.cache_read, from.cache_read),
+            ("cache_write", self.cache_written(), from.cache_written()),
+            ("input_audio", self.input_audio, from.input_audio),
+            ("input_image", self.input_image, from.input_image),
+            ("reasoning", self.reasoning, from.reasoning),
+            ("output_audio", self.output_audio, from.output_audio),
+            ("output_image", self.output_image, from.output_image),
+            ("searches", self.searches, from.searches),
+        ];
+        numbers.into_iter().filter(|(_, number, _)| *number > 0)
+    }
+
+    /// Where the least sure of the numbers comes from.
+    #[must_use]
+    pub fn least_sure(&self) -> Provenance {
+        self.numbers().fold(self.input_from.max(self.output_from), |least, (_, _, from)| least.max(from))
+    }
+
+    /// The numbers that are surer than the least sure, by their names; hardly any usage has some.
+    pub fn surer(&self) -> impl Iterator<Item = (&'static str, Provenance)> {
+        let least = self.least_sure();
+        self.numbers().filter(move |(_, _, from)| *from != least).map(|(name, _, from)| (name, from))
+    }
+
+    /// Both in one line: `reported`, or `estimated; cache_read=reported`.
+    #[must_use]
+    pub fn marks(&self) -> Cow<'static, str> {
+        let mut line = Cow::Borrowed(self.least_sure().as_str());
+        for (name, from) in self.surer() {
+            let line = line.to_mut();
+            for word in ["; ", name, "=", from.as_str()] {
+                line.push_str(word);
+            }
+        }
+        line
     }
 }
+
+/// A number and its mark in one usage, and what another has in their place.
+type Beside<'u> = (&'u mut u64, &'u mut Provenance, (u64, Provenance));
 
 impl Buckets {
     #[must_use]
@@ -238,52 +326,4 @@ impl Buckets {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    use super::{ServiceTier, TokenUsage};
-
-    /// In answers, in tables of prices and in what is kept of calls.
-    #[test]
-    fn a_tier_of_service_has_one_name() {
-        for tier in ServiceTier::ALL {
-            let name = tier.as_str();
-            assert_eq!((json!(tier), ServiceTier::of(name)), (json!(name), Some(tier)));
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn pieces_add_up_to_the_whole(input in 0_u64..1_000_000, output in 0_u64..1_000_000, parts in proptest::array::uniform8(0_u64..2_000_000)) {
-            let [cache_read, cache_write, cache_write_hour, input_audio, input_image, reasoning, output_audio, output_image] = parts;
-            let usage = TokenUsage {
-                input, output, cache_read, cache_write, cache_write_hour, input_audio, input_image, reasoning, output_audio,
-                output_image, ..TokenUsage::default()
-            };
-            prop_assert_eq!(usage.buckets().total(), usage.total());
-        }
-
-        /// Providers send any number, the largest there is among them.
-        #[test]
-        fn numbers_that_no_call_has_do_not_overflow(input in any::<u64>(), output in any::<u64>(), part in any::<u64>()) {
-            let usage = TokenUsage { input, output, cache_read: part, reasoning: part, ..TokenUsage::default() };
-            let largest = TokenUsage { input: u64::MAX, output: u64::MAX, ..usage };
-            prop_assert_eq!(usage.buckets().total(), usage.total());
-            prop_assert_eq!(largest.buckets().total(), u64::MAX);
-        }
-
-        /// An event says how much was written for how long, the next only how much in all.
-        #[test]
-        fn what_was_written_to_the_cache_is_told_twice_and_counted_once(five in 0_u64..1_000_000, hour in 0_u64..1_000_000, more in 0_u64..1_000_000) {
-            let mut seen = TokenUsage { input: five + hour, cache_write: five, cache_write_hour: hour, ..TokenUsage::default() };
-            let whole = five + hour + more;
-            let later = TokenUsage { input: whole, cache_write: whole, ..TokenUsage::default() };
-            for _ in 0..2 {
-                seen.merge(&later);
-                prop_assert_eq!((seen.cache_write, seen.cache_write_hour), (five + more, hour));
-                prop_assert_eq!(seen.buckets().input, 0);
-            }
-        }
-    }
-}
+mod tests;

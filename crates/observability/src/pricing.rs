@@ -53,11 +53,9 @@ fn used(tokens: &Tokens) -> Option<TokenUsage> {
         cache_read: number(tokens.cache_read),
         cache_write: number(tokens.cache_write),
         reasoning: number(tokens.reasoning),
-        input_from: Provenance::Instrumented,
-        output_from: Provenance::Instrumented,
         ..TokenUsage::default()
     };
-    (usage.input > 0 || usage.output > 0).then_some(usage)
+    (usage.input > 0 || usage.output > 0).then_some(usage.all_from(Provenance::Instrumented))
 }
 
 #[cfg(test)]
@@ -90,7 +88,7 @@ mod tests {
 
     impl SpanPrices for Flat {
         fn estimate(&self, _: ProjectId, (_, model): (&str, &str), usage: &TokenUsage) -> Option<Estimate> {
-            assert_eq!((usage.input_from, usage.output_from), (Provenance::Instrumented, Provenance::Instrumented));
+            assert_eq!(*usage, usage.all_from(Provenance::Instrumented), "every number is the sender's");
             let cost = Money::from_dollars(1).for_tokens(usage.input + usage.output);
             (model == "gpt").then(|| Estimate { cost, price: "gpt@1".into() })
         }

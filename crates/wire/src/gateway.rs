@@ -201,9 +201,24 @@ pub struct CallUsage {
     pub reasoning_tokens: u64,
     pub output_audio_tokens: u64,
     pub output_image_tokens: u64,
-    /// Where the numbers come from: `reported`, `counted`, `instrumented` or `estimated`. Parts of them are never estimated.
+    /// Where the numbers come from: `reported`, `counted`, `instrumented` or `estimated`.
     pub input_from: Provenance,
     pub output_from: Provenance,
+    /// The same of each part; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_read_from: Option<Provenance>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write_from: Option<Provenance>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_audio_from: Option<Provenance>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_image_from: Option<Provenance>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_from: Option<Provenance>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_audio_from: Option<Provenance>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_image_from: Option<Provenance>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

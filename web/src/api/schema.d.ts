@@ -2300,9 +2300,17 @@ export interface components {
             output_audio_tokens: number;
             /** Format: int64 */
             output_image_tokens: number;
-            /** @description Where the numbers come from: `reported`, `counted`, `instrumented` or `estimated`. Parts of them are never estimated. */
+            /** @description Where the numbers come from: `reported`, `counted`, `instrumented` or `estimated`. */
             input_from: components["schemas"]["Provenance"];
             output_from: components["schemas"]["Provenance"];
+            /** @description The same of each part; absent where there is none. */
+            cache_read_from?: components["schemas"]["Provenance"] | null;
+            cache_write_from?: components["schemas"]["Provenance"] | null;
+            input_audio_from?: components["schemas"]["Provenance"] | null;
+            input_image_from?: components["schemas"]["Provenance"] | null;
+            reasoning_from?: components["schemas"]["Provenance"] | null;
+            output_audio_from?: components["schemas"]["Provenance"] | null;
+            output_image_from?: components["schemas"]["Provenance"] | null;
         };
         /** @description One model call, settled. */
         CallView: {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use mainspring_client::Events;
-use mainspring_testservers::upstream::{Behaviour, Script, Upstream};
+use mainspring_testservers::upstream::{Behaviour, Script, Upstream, Used};
 use serde_json::{Value, json};
 
 use crate::running::{Server, User, apply_all, command, run};
@@ -109,6 +109,28 @@ async fn a_terminal_follows_the_calls_it_asked_for() {
     following.kill().unwrap();
     following.wait().unwrap();
     assert_eq!((&call["user"], &call["model"], &call["status"]), (&json!("ann"), &json!("here/small"), &json!("ok")), "{call}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_number_of_a_call_says_where_it_comes_from() {
+    let used = Used { input: 1_000, output: 80, cache_read: 600, cache_write: 0, reasoning: 40 };
+    let upstream = Upstream::start(Script::always(Behaviour { usage: Some(used), ..Behaviour::default() })).unwrap();
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), "127.0.0.1");
+    let spec = json!({"type": "openai", "base_url": format!("{}/v1", upstream.url())});
+    apply_all(data.path(), &[json!({"apiVersion": "mainspring/v1", "kind": "provider", "name": "here", "spec": spec})]);
+    let user = User::of(&server, None);
+    let chat = json!({"model": "here/small", "messages": [{"role": "user", "content": "Say something."}]});
+    assert_eq!(user.post("/v1/chat/completions", &chat).await.status, 200);
+    for listed in [user.get("/api/v1/calls").await.json(), run(data.path(), &["calls"])] {
+        let usage = listed["items"][0]["usage"].as_object().unwrap();
+        let marks: Vec<(&str, &Value)> =
+            usage.iter().filter(|(name, _)| name.ends_with("_from")).map(|(name, from)| (name.as_str(), from)).collect();
+        let reported = ["input_from", "output_from", "cache_read_from", "reasoning_from"];
+        assert_eq!(marks.len(), reported.len(), "nobody told what there is not: {listed}");
+        assert!(reported.iter().all(|name| marks.contains(&(*name, &json!("reported")))), "{listed}");
+        assert_eq!((&usage["cache_read_tokens"], &usage["reasoning_tokens"]), (&json!(600), &json!(40)), "{listed}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -144,8 +144,6 @@ fn worst_record(caller: &Caller, intent: &Intent, output: u64, target: Option<&C
         output,
         // One is what a price by the request is for anyway.
         searches: if intent.searches_upper > 1 { intent.searches_upper } else { 0 },
-        input_from: Provenance::Estimated,
-        output_from: Provenance::Estimated,
         ..TokenUsage::default()
     };
     CallRecord {
@@ -162,7 +160,7 @@ fn worst_record(caller: &Caller, intent: &Intent, output: u64, target: Option<&C
         status: CallStatus::Interrupted,
         class: None,
         attempts: 1,
-        usage,
+        usage: usage.all_from(Provenance::Estimated),
         cost: charge.as_ref().map_or(Money::ZERO, |charge| charge.cost),
         price: charge.map(|charge| charge.price),
         charges: Vec::new(),

@@ -31,7 +31,7 @@ async fn a_model_of_this_process_answers_by_its_own_name() {
     assert_eq!(drain(answered.body).await.0, "one two");
     let record = room.settled_once().await;
     assert_eq!((record.usage.input, record.usage.output, record.usage.cache_read), (3, 2, 1));
-    assert_eq!(record.usage.input_from, Provenance::Counted);
+    assert_eq!(record.usage, record.usage.all_from(Provenance::Counted), "what was cached too");
     assert_eq!((record.status, record.route), (CallStatus::Ok, None));
     let answered = room.gateway.call(room.request(&chat("tiny", true))).await.unwrap();
     assert!(matches!(answered.body, Body::Events(_)));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use mainspring_llm::{End, Provenance, trace::names};
 use mainspring_providers::FaultClass;
-use mainspring_testservers::upstream::{Behaviour, Script, Trouble, When};
+use mainspring_testservers::upstream::{Behaviour, Script, Trouble, Used, When};
 use serde_json::{Value, json};
 
 use super::room::{Room, chat, cost, drain, guess, provider, upstream};
@@ -228,6 +228,33 @@ async fn a_translated_stream_that_breaks_is_told_and_settled() {
     assert_eq!((record.status, record.usage.input), (CallStatus::Failed, 12), "the beginning told the input");
     assert!(record.usage.output >= crate::reckon::text(&text));
     assert_eq!((record.usage.input_from, record.usage.output_from), (Provenance::Reported, Provenance::Estimated));
+}
+
+/// Anthropic tells the input, and what of it was cached, when a stream begins. The output of one that breaks is a guess, and
+/// no other number is.
+#[tokio::test]
+async fn what_was_told_before_a_stream_broke_stays_as_it_was_told() {
+    let used = Used { input: 1_000, output: 8, cache_read: 600, cache_write: 50, reasoning: 0 };
+    let server = upstream(Script::always(Behaviour { usage: Some(used), ..Behaviour::trouble(Trouble::End(4)) }));
+    let mut room = Room::open().await;
+    let spec = json!({"targets": [{"provider": "claude", "model": "claude-x"}]});
+    let provider = json!({"type": "anthropic", "base_url": server.url()});
+    room.apply(&[("provider", "claude", provider), ("route", "assistant", spec)]).await;
+    let (text, fault) = room.stream("assistant").await.unwrap();
+    assert!(fault.is_some() && !text.is_empty());
+    let usage = room.settled_once().await.usage;
+    assert_eq!((usage.input, usage.cache_read, usage.cache_write), (1_000, 600, 50));
+    assert_eq!(usage.marks(), "estimated; input=reported; cache_read=reported; cache_write=reported");
+    let spans = room.spans.all();
+    let told = spans.iter().filter(|span| span.attributes.contains_key("mainspring.usage_from"));
+    let marks = told.map(|span| {
+        let says = |name: &str| span.attributes.get(name).and_then(Value::as_str);
+        let names = ["usage_from", "input_from", "cache_read_from", "cache_write_from", "output_from"];
+        names.map(|name| says(&format!("mainspring.{name}")))
+    });
+    let reported = Some("reported");
+    // The call and its attempt.
+    assert_eq!(marks.collect::<Vec<_>>(), [[Some("estimated"), reported, reported, reported, None]; 2]);
 }
 
 /// The log has it in the line of the request.

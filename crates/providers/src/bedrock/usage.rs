@@ -46,8 +46,7 @@ pub(super) fn tokens(used: &Used) -> TokenUsage {
         cache_read: read,
         cache_write: written - hour,
         cache_write_hour: hour,
-        input_from: Provenance::Reported,
-        output_from: Provenance::Reported,
         ..TokenUsage::default()
     }
+    .all_from(Provenance::Reported)
 }

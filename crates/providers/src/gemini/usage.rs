@@ -61,10 +61,9 @@ pub(super) fn tokens(usage: &UsageMetadata) -> TokenUsage {
         reasoning: thoughts,
         output_audio: of(usage.candidates_tokens_details.as_deref(), "AUDIO"),
         output_image: of(usage.candidates_tokens_details.as_deref(), "IMAGE"),
-        input_from: Provenance::Reported,
-        output_from: Provenance::Reported,
         ..TokenUsage::default()
     }
+    .all_from(Provenance::Reported)
 }
 
 fn of(details: Option<&[ModalityCount]>, modality: &str) -> u64 {

@@ -126,22 +126,19 @@ impl Said {
         let written = self.completion_tokens_details.0.or(self.output_tokens_details.0).unwrap_or_default();
         let cached = read.cached_tokens.or(self.prompt_cache_hit_tokens).or(self.cached_tokens);
         let (output, reasoning) = with_thoughts(input, output, number(written.reasoning_tokens), total);
-        Some(TokenUsage {
+        let used = TokenUsage {
             input,
             output,
             cache_read: number(cached),
             cache_write: number(read.cache_write_tokens),
-            cache_write_hour: 0,
             input_audio: number(read.audio_tokens),
             input_image: number(read.image_tokens),
             reasoning,
             output_audio: number(written.audio_tokens),
             output_image: number(written.image_tokens),
-            searches: 0,
-            tier: None,
-            input_from: Provenance::Reported,
-            output_from: Provenance::Reported,
-        })
+            ..TokenUsage::default()
+        };
+        Some(used.all_from(Provenance::Reported))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use mainspring_llm::TokenUsage;
+use mainspring_llm::{Provenance, TokenUsage};
 use mainspring_testservers::recordings::{Api, Recording};
 use proptest::prelude::*;
 use serde_json::{Number, Value};
@@ -72,6 +72,7 @@ fn no_token_is_counted_twice() {
         let place = format!("{} {} {used:?}", one.package, one.file);
         assert!(used.cache_read + used.cache_written() + used.input_audio + used.input_image <= used.input, "{place}");
         assert!(used.reasoning + used.output_audio + used.output_image <= used.output, "{place}");
+        assert_eq!(used, used.all_from(Provenance::Reported), "{place}");
         if let Some(total) = total(&json(&one.response)) {
             sums += 1;
             assert_eq!(used.total(), total, "{place}");
@@ -204,6 +205,51 @@ proptest! {
             let ours = peeked(one, body.to_string().as_bytes()).map(Used::from);
             prop_assert_eq!(ours, theirs(one.api, &body), "{} {}: {}", one.package, one.file, body);
         }
+    }
+}
+
+/// What all of them used.
+static USAGES: LazyLock<Vec<TokenUsage>> =
+    LazyLock::new(|| WHOLES.iter().filter_map(|(one, _)| peeked(one, &one.response)).collect());
+
+/// A number of a usage and where it comes from.
+fn told(used: &TokenUsage, name: &str) -> (u64, Option<Provenance>) {
+    let found = used.numbers().find(|(other, ..)| *other == name);
+    found.map_or((0, None), |(_, number, from)| (number, Some(from)))
+}
+
+proptest! {
+    /// Each number of a real answer keeps its own mark when attempts are added up, one of which told less: the sum has every
+    /// token once, and its parts still fit into their wholes.
+    #[test]
+    fn marks_of_real_answers_add_up_number_by_number(
+        which in any::<prop::sample::Index>(),
+        other in any::<prop::sample::Index>(),
+        (input, output) in (any::<bool>(), any::<bool>()),
+    ) {
+        let (first, mut second) = (*which.get(&USAGES), *other.get(&USAGES));
+        let from = |guessed: bool| if guessed { Provenance::Estimated } else { Provenance::Reported };
+        (second.input_from, second.output_from) = (from(input), from(output));
+        let mut sum = first;
+        sum.grow_by(&second);
+        for (name, number, mark) in sum.numbers() {
+            let ((one, of_one), (two, of_two)) = (told(&first, name), told(&second, name));
+            prop_assert_eq!((number, Some(mark)), (one + two, of_one.max(of_two)), "{}", name);
+            prop_assert!(mark == Provenance::Reported || matches!(name, "input" | "output"), "a part was told: {name}");
+        }
+        let pieces = sum.buckets();
+        prop_assert_eq!(pieces.total(), first.total() + second.total());
+        prop_assert_eq!(
+            [pieces.cache_read, pieces.cache_write + pieces.cache_write_hour, pieces.input_audio, pieces.input_image],
+            [sum.cache_read, sum.cache_written(), sum.input_audio, sum.input_image],
+            "no part is cut"
+        );
+        prop_assert_eq!(
+            [pieces.reasoning, pieces.output_audio, pieces.output_image],
+            [sum.reasoning, sum.output_audio, sum.output_image]
+        );
+        let read: TokenUsage = serde_json::from_value(serde_json::json!(sum)).unwrap();
+        prop_assert_eq!(read, sum, "a record has it as it is");
     }
 }
 

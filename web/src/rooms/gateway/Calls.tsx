@@ -12,6 +12,7 @@ import { Card, Empty, ErrorNote, IconButton, Skeleton, Status, type Tone } from 
 import { Icon } from "@/ui/icons";
 import { Rows, type Column } from "@/ui/rows";
 import { LoadedPages, RowsEnd, Table } from "@/ui/tables";
+import { marks } from "./marks";
 import { Unpriced } from "./Spend";
 
 const TIMES = [
@@ -48,7 +49,7 @@ function Model({ call }: { call: Call }) {
 }
 
 const tokens = (call: Call) => (
-  <span className="soft" title={`In → out; ${call.usage.input_from}, ${call.usage.output_from}`}>
+  <span className="soft" title={marks(call.usage)}>
     {`${short(call.usage.input_tokens)} → ${short(call.usage.output_tokens)}`}
   </span>
 );

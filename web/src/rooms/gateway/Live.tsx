@@ -13,6 +13,7 @@ import { Rows, type Column } from "@/ui/rows";
 import { Cost } from "./Calls";
 import { Others } from "./Others";
 import { choices, isOpen, nameOf, passes, statusOf, type LiveFilter, type LiveRow } from "./live";
+import { marks } from "./marks";
 import { useLive, type LiveFeed } from "./useLive";
 
 const TONES: Record<string, Tone> = { started: "accent", streaming: "accent", ok: "ok", failed: "bad", cancelled: "warn", interrupted: "warn" };
@@ -196,8 +197,8 @@ function Elapsed({ since }: { since: number }) {
 function Tokens({ row }: { row: LiveRow }) {
   const { settled, answering } = row;
   if (settled) {
-    const { input_tokens, output_tokens, input_from, output_from } = settled.usage;
-    return <span className="soft" title={`In → out; ${input_from}, ${output_from}`}>{`${short(input_tokens)} → ${short(output_tokens)}`}</span>;
+    const { input_tokens, output_tokens } = settled.usage;
+    return <span className="soft" title={marks(settled.usage)}>{`${short(input_tokens)} → ${short(output_tokens)}`}</span>;
   }
   if (!answering) return <span className="muted">–</span>;
   return <span className="live-elapsed" title="A guess from the text so far">{`~ ${short(answering.output_tokens)}`}</span>;

@@ -72,7 +72,7 @@ async fn an_answer_that_tells_no_usage_is_paid_by_a_guess_that_says_so() {
     // Around two words stand a turn and a call; of the JSON nothing is read.
     let input = guess(&chat("assistant", false));
     assert_eq!((record.usage.input, record.usage.output, input), (input, 4, 10));
-    assert_eq!((record.usage.input_from, record.usage.output_from), (Provenance::Estimated, Provenance::Estimated));
+    assert_eq!(record.usage, record.usage.all_from(Provenance::Estimated));
     assert_eq!(record.cost, cost(input, 4));
 }
 
@@ -115,6 +115,7 @@ async fn a_failed_attempt_that_used_tokens_is_paid_too() {
     let record = room.settled_once().await;
     assert_eq!((record.status, record.usage.input, record.usage.output), (CallStatus::Ok, 12 + wasted, 8));
     assert_eq!((record.usage.input_from, record.usage.output_from), (Provenance::Estimated, Provenance::Reported));
+    assert_eq!(answered.told()["x-mainspring-usage"], "estimated; output=reported");
 }
 
 #[tokio::test]
@@ -124,9 +125,11 @@ async fn cached_and_reasoning_tokens_are_parts_of_the_whole() {
     let server = upstream(Script::always(Behaviour { usage: Some(used), ..Behaviour::default() }));
     let targets = json!([{"provider": "main", "model": "a"}]);
     room.apply(&[("provider", "main", provider(&server)), ("route", "assistant", route(&targets))]).await;
-    room.ask("assistant").await.unwrap();
+    let answered = room.ask("assistant").await.unwrap();
+    assert_eq!(answered.told()["x-mainspring-usage"], "reported", "each of them");
     let record = room.settled_once().await;
     assert_eq!((record.usage.input, record.usage.cache_read, record.usage.output, record.usage.reasoning), (1_000, 600, 100, 40));
+    assert_eq!(record.usage, record.usage.all_from(Provenance::Reported));
     assert_eq!(record.cost, cost(1_000, 100));
 }
 
