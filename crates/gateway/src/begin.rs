@@ -321,11 +321,12 @@ impl Head {
             }
             Way::Translate(shape) => {
                 // Paid for, even if nobody can read the rest: by what it says it used, or else by what it is seen to hold.
-                match adapter.usage(attempt.operation(), &bytes) {
-                    Some(usage) => attempt.saw(&usage),
-                    // Documents that were ranked have texts, and nobody wrote them.
-                    None if !writes(attempt.operation()) => {}
-                    None => attempt.wrote(estimate::streamed_text(&bytes, &["\"text\"", "\"content\""])),
+                let told = adapter.usage(attempt.operation(), &bytes);
+                if let Some(usage) = &told {
+                    attempt.saw(usage);
+                }
+                if is_guessed(attempt.operation(), told.as_ref()) {
+                    attempt.wrote(estimate::streamed_text(&bytes, &["\"text\"", "\"content\""]));
                 }
                 match shape {
                     Shape::Chat => {
@@ -361,6 +362,12 @@ fn name(bytes: &[u8], endpoint: &Endpoint, attempt: &mut Attempt) -> Result<(), 
     Ok(())
 }
 
+/// Whether what a whole answer has written is guessed from its text. Documents that were ranked have texts, and nobody wrote
+/// them.
+fn is_guessed(operation: Operation, told: Option<&TokenUsage>) -> bool {
+    writes(operation) && told.is_none_or(|told| told.output == 0)
+}
+
 /// What an answer that passes through says of itself. One that tells its usage has been read as JSON; another is checked
 /// for being JSON at all. An order of documents is read.
 fn look(
@@ -373,13 +380,12 @@ fn look(
         name(bytes, endpoint, attempt)?;
     }
     let usage = adapter.usage(operation, bytes);
-    match &usage {
-        Some(usage) => attempt.saw(usage),
-        None if !writes(operation) => {}
-        None => {
-            let beside = echo.and_then(|mut echo| echo.beside(bytes));
-            attempt.wrote(beside.unwrap_or_else(|| estimate::whole_text(operation, bytes)));
-        }
+    if let Some(usage) = &usage {
+        attempt.saw(usage);
+    }
+    if is_guessed(operation, usage.as_ref()) {
+        let beside = echo.and_then(|mut echo| echo.beside(bytes));
+        attempt.wrote(beside.unwrap_or_else(|| estimate::whole_text(operation, bytes)));
     }
     if scan::is_error_answer(bytes) {
         return Err(scan::said(adapter, endpoint, bytes));
