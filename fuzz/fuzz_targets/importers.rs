@@ -42,7 +42,7 @@ fn sound(imported: &Imported) {
     let mut names = BTreeSet::new();
     for manifest in &imported.manifests {
         let kind = KINDS.iter().find(|kind| kind.kind == manifest.kind).expect("a kind that is imported");
-        if let Err(fault) = (kind.parse)(&manifest.spec) {
+        if let Err(fault) = kind.check(&manifest.spec) {
             panic!("{} {}: {fault}\n{}", manifest.kind, manifest.name, manifest.spec);
         }
         for target in manifest.spec["targets"].as_array().into_iter().flatten() {

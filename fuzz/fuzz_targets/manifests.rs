@@ -31,14 +31,14 @@ fuzz_target!(|data: &[u8]| {
 });
 
 fn taken(kind: &KindDescriptor, spec: &Value) {
-    let parsed = match (kind.parse)(spec) {
+    let parsed = match kind.check(spec) {
         Ok(parsed) => parsed,
         Err(fault) => {
             assert!(!fault.problems.is_empty() && fault.problems.iter().all(|problem| !problem.message.is_empty()));
             return;
         }
     };
-    let again = (kind.parse)(&parsed.canonical).unwrap_or_else(|fault| panic!("{fault}: {}", parsed.canonical));
+    let again = kind.check(&parsed.canonical).unwrap_or_else(|fault| panic!("{fault}: {}", parsed.canonical));
     assert_eq!(Digest::of_json(&again.canonical), Digest::of_json(&parsed.canonical), "one version has two names");
     assert_eq!((again.references, again.offers), (parsed.references, parsed.offers));
     exported(kind, &parsed.canonical);

@@ -12,6 +12,7 @@ use mainspring_providers::{FaultClass, Operation};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use crate::{
+    asked::writes,
     begins::Manner,
     bill::Bill,
     fault::GatewayFault,
@@ -228,7 +229,7 @@ impl Attempt {
         }
         self.begins_at(self.answered.unwrap_or_else(Instant::now));
         self.entered.completed(Instant::now());
-        let used = self.owed(self.usage.unwrap_or_else(|| self.guess(reckon::tokens(self.written))));
+        let used = self.owed(self.whole());
         self.charge(used);
         if let Some(span) = self.span.take() {
             span.finish();
@@ -285,6 +286,21 @@ impl Attempt {
         }
         let (input, searches) = self.of.input.guess();
         TokenUsage { input, output, searches, ..TokenUsage::default() }.all_from(Provenance::Estimated)
+    }
+
+    /// What a complete answer used: what was told. Some servers tell of one side alone; the other is a guess then.
+    fn whole(&self) -> TokenUsage {
+        let guess = || self.guess(reckon::tokens(self.written));
+        let Some(mut usage) = self.usage else { return guess() };
+        if writes(self.operation()) && !usage.is_nothing() {
+            if usage.input == 0 {
+                (usage.input, usage.input_from) = (guess().input, Provenance::Estimated);
+            }
+            if usage.output == 0 && self.written > 0 {
+                (usage.output, usage.output_from) = (reckon::tokens(self.written), Provenance::Estimated);
+            }
+        }
+        usage
     }
 
     /// What an answer that broke off used: what was told, and a guess for what came after that.

@@ -3,18 +3,21 @@
 //! one over the same journal goes on waiting, or another over the same catalog.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use bytes::Bytes;
 use http::HeaderMap;
-use mainspring_kernel::{Digest, Stop, fault, id::ProjectId};
+use mainspring_kernel::{
+    Digest, Stop, fault,
+    id::{CallId, ProjectId},
+};
 use mainspring_llm::{TokenUsage, trace::OpenSpan};
 use mainspring_providers::{About, FaultClass, Kept, Operation};
 use tokio::{
-    sync::{Notify, Semaphore},
+    sync::{Notify, Semaphore, oneshot},
     time::{Instant, timeout},
 };
 
@@ -67,13 +70,26 @@ fn key(record: &CallRecord) -> Key {
 #[derive(Debug)]
 pub(crate) struct Background {
     waiting: Mutex<HashMap<Key, Arc<Heard>>>,
+    /// The calls that made them. Whoever waits for one is told here when it is another process's.
+    calls: Mutex<HashMap<CallId, Arc<Notify>>>,
     turns: Semaphore,
 }
 
 impl Default for Background {
     fn default() -> Self {
-        Self { waiting: Mutex::default(), turns: Semaphore::new(AT_ONCE) }
+        Self { waiting: Mutex::default(), calls: Mutex::default(), turns: Semaphore::new(AT_ONCE) }
     }
+}
+
+/// Why a response is not waited for any more.
+#[derive(Debug)]
+enum Over {
+    /// It ended, or nobody can read any more how.
+    Ended(Option<Ended>),
+    /// Another process waits for it.
+    Taken,
+    /// This process ends first.
+    Stopped,
 }
 
 /// What others heard of a response that is waited for.
@@ -106,8 +122,23 @@ impl Background {
         Arc::clone(self.lock().entry(key).or_default())
     }
 
+    fn calls(&self) -> MutexGuard<'_, HashMap<CallId, Arc<Notify>>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where it is told that the call is another process's.
+    fn watch(&self, call: CallId) -> Arc<Notify> {
+        Arc::clone(self.calls().entry(call).or_default())
+    }
+
+    fn are_taken(&self, taken: &HashSet<CallId>) {
+        let calls = self.calls();
+        taken.iter().filter_map(|call| calls.get(call)).for_each(|call| call.notify_one());
+    }
+
     fn is_over(&self, record: &CallRecord) {
         self.lock().remove(&key(record));
+        self.calls().remove(&record.id);
     }
 
     /// A client was told how a response stands. If it is over nobody needs to ask again.
@@ -155,8 +186,16 @@ impl Gateway {
         }
     }
 
-    /// Goes on waiting for what processes waited for that are gone.
+    /// Goes on waiting for what processes waited for that are gone, and lets go of what others have taken over from this one,
+    /// which was cut off then.
     pub(crate) async fn adopt(&self) -> Result<(), LedgerFault> {
+        let calls: Vec<CallId> = self.inner.background.calls().keys().copied().collect();
+        let taken = self.inner.ledger.taken_by_others(&calls).await?;
+        if !taken.is_empty() {
+            // None of them is taken back until nobody waits for it here: that is looked at next time.
+            self.inner.background.are_taken(&taken);
+            return Ok(());
+        }
         if !self.inner.background.is_full() {
             self.go_on(self.inner.ledger.adopt(ADOPTED_AT_ONCE).await?);
         }
@@ -176,28 +215,40 @@ impl Gateway {
 
     /// `first`: how long until it is asked for.
     fn wait_for(&self, left: Left, first: Duration) {
-        let (gateway, heard) = (self.clone(), self.inner.background.wait(key(&left.record)));
-        self.inner
-            .tasks
-            .spawn("gateway-background", move |stop| async move { gateway.waits(left, (heard.as_ref(), first), stop).await });
+        let background = &self.inner.background;
+        let (heard, taken) = (background.wait(key(&left.record)), background.watch(left.record.id));
+        let gateway = self.clone();
+        self.inner.tasks.spawn("gateway-background", move |stop| async move {
+            gateway.waits(left, (heard.as_ref(), first), (taken.as_ref(), stop)).await;
+        });
     }
 
-    async fn waits(&self, left: Left, (heard, first): (&Heard, Duration), stop: Stop) {
-        let outcome = tokio::select! {
-            outcome = self.outcome(left.permit.worst(), (heard, first)) => Some(outcome),
-            () = stop.requested() => None,
+    async fn waits(&self, left: Left, (heard, first): (&Heard, Duration), (taken, stop): (&Notify, Stop)) {
+        let over = tokio::select! {
+            outcome = self.outcome(left.permit.worst(), (heard, first)) => Over::Ended(outcome),
+            () = taken.notified() => Over::Taken,
+            () = stop.requested() => Over::Stopped,
         };
         self.inner.background.is_over(&left.record);
-        match outcome {
-            Some(Some(ended)) => self.settle(left, &ended),
-            Some(None) => self.give_up(left),
-            None => {
-                left.permit.stays_open();
-                if let Some(mut span) = left.span {
-                    span.set(trace::STATUS, "in the background");
-                    span.finish();
-                }
+        let written = match over {
+            Over::Ended(Some(ended)) => self.settle(left, &ended),
+            Over::Ended(None) => self.give_up(left),
+            Over::Taken => {
+                tracing::info!(call = %left.record.id, "a call in the background is another process's, which has taken it over");
+                left.permit.is_taken();
+                return goes_on(left.span);
             }
+            Over::Stopped => {
+                left.permit.stays_open();
+                return goes_on(left.span);
+            }
+        };
+        // One that another process has taken over is settled there, and told of there: here nobody hears of it.
+        tokio::select! {
+            written = written => if let Ok(record) = written {
+                self.tell(record);
+            },
+            () = stop.requested() => {}
         }
     }
 
@@ -276,7 +327,7 @@ impl Gateway {
         Ok(())
     }
 
-    fn settle(&self, left: Left, ended: &Ended) {
+    fn settle(&self, left: Left, ended: &Ended) -> oneshot::Receiver<CallRecord> {
         let Left { permit, mut record, span } = left;
         if let Some(usage) = &ended.usage {
             let charge = self.price(&record, usage);
@@ -291,22 +342,25 @@ impl Gateway {
         let took = self.inner.reach.clock.now().since(record.at);
         record.took_ms = bill::millis(took);
         record.conclude();
-        permit.settle(record.clone());
-        self.tell(record, span, "upstream-server");
+        let written = permit.settle_and_hear(record.clone());
+        if let Some(span) = span {
+            bill::close(span, &record, Some("upstream-server"));
+        }
+        written
     }
 
     /// What it used will never be known: it costs what was set aside, as a call does whose process died.
-    fn give_up(&self, left: Left) {
-        let record = left.permit.interrupt();
+    fn give_up(&self, left: Left) -> oneshot::Receiver<CallRecord> {
+        let (record, written) = left.permit.interrupt();
         tracing::warn!(call = %record.id, "a response in the background cannot be read any more: it costs what was set aside");
-        self.tell(record, left.span, "internal");
+        if let Some(span) = left.span {
+            bill::close(span, &record, Some("internal"));
+        }
+        written
     }
 
-    fn tell(&self, record: CallRecord, span: Option<OpenSpan>, code: &'static str) {
+    fn tell(&self, record: CallRecord) {
         let desk = &self.inner.desk;
-        if let Some(span) = span {
-            bill::close(span, &record, Some(code));
-        }
         desk.counters.settled(Operation::Responses, record.status);
         desk.board.tell(|| Live::Settled(Box::new(record)));
     }
@@ -325,6 +379,14 @@ impl Gateway {
         let charge = prices.cost(target.place(&record.model), usage, record.batch);
         target.state.used(usage, charge.as_ref().map(|charge| charge.cost).unwrap_or_default());
         charge
+    }
+}
+
+/// Ends the span of a call that somebody else waits for.
+fn goes_on(span: Option<OpenSpan>) {
+    if let Some(mut span) = span {
+        span.set(trace::STATUS, "in the background");
+        span.finish();
     }
 }
 

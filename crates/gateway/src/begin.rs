@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout};
 use crate::{
     asked::{Asked, writes},
     attempt::Attempt,
+    echo::Echo,
     estimate,
     fault::GatewayFault,
     flow::{Passing, Source, Translating, listen},
@@ -72,6 +73,8 @@ pub(crate) struct Head {
     way: Way,
     /// Of an answer whose provider names none.
     id: String,
+    /// What of it is the request's.
+    echo: Option<Echo>,
 }
 
 /// How a request goes out, and so how its answer is read.
@@ -140,6 +143,11 @@ impl Reach {
         // Some send the head of a whole answer at once, and its text when it is written. Until a stream has begun, whatever
         // comes is a sign of life and gives it as much time again.
         let idle = if asked.comes_whole() { pause.max(first) } else { first };
+        // What is translated repeats nothing.
+        let echo = match way {
+            Way::Pass { .. } => Echo::of(asked.request.operation, &outgoing.body),
+            Way::Translate(_) => None,
+        };
         attempt.sends();
         let mut incoming = self.socket.send(&endpoint, outgoing, Patience { connect, first, idle, until }).await?;
         if !incoming.status.is_success() {
@@ -150,13 +158,13 @@ impl Reach {
         if !asked.request.peeked.stream {
             // What passes through has the name it came with.
             let id = if matches!(way, Way::Translate(_)) { asked.answer_id() } else { String::new() };
-            let head = Head { incoming, adapter, endpoint, way, id };
+            let head = Head { incoming, adapter, endpoint, way, id, echo };
             return Ok((Flow::Head(Box::new(head)), lost, headers));
         }
         let flow = match way {
             Way::Pass { strip } => {
                 is_stream(&mut incoming, (adapter, endpoint.as_ref())).await?;
-                let scan = Scan::of(asked.request.operation, strip);
+                let scan = Scan::of(asked.request.operation, strip).repeating(echo);
                 let (head, found) = (Vec::new(), Vec::new());
                 let mut passing = Passing { incoming, adapter, endpoint: Arc::clone(&endpoint), scan, head, found, over: false };
                 passing.begin(attempt).await?;
@@ -305,19 +313,20 @@ async fn collect(mut translating: Translating, attempt: &mut Attempt) -> Result<
 impl Head {
     async fn read(mut self, attempt: &mut Attempt) -> Result<Body, GatewayFault> {
         let bytes = self.incoming.whole(ANSWER_MAX).await?;
-        let Self { adapter, endpoint, way, id, .. } = self;
+        let Self { adapter, endpoint, way, id, echo, .. } = self;
         Ok(match way {
             Way::Pass { .. } => {
-                look(&bytes, (adapter, endpoint.as_ref()), attempt)?;
+                look(&bytes, (adapter, endpoint.as_ref()), (attempt, echo))?;
                 Body::Bytes(bytes)
             }
             Way::Translate(shape) => {
                 // Paid for, even if nobody can read the rest: by what it says it used, or else by what it is seen to hold.
-                match adapter.usage(attempt.operation(), &bytes) {
-                    Some(usage) => attempt.saw(&usage),
-                    // Documents that were ranked have texts, and nobody wrote them.
-                    None if !writes(attempt.operation()) => {}
-                    None => attempt.wrote(estimate::streamed_text(&bytes, &["\"text\"", "\"content\""])),
+                let told = adapter.usage(attempt.operation(), &bytes);
+                if let Some(usage) = &told {
+                    attempt.saw(usage);
+                }
+                if is_guessed(attempt.operation(), told.as_ref()) {
+                    attempt.wrote(estimate::streamed_text(&bytes, &["\"text\"", "\"content\""]));
                 }
                 match shape {
                     Shape::Chat => {
@@ -353,18 +362,30 @@ fn name(bytes: &[u8], endpoint: &Endpoint, attempt: &mut Attempt) -> Result<(), 
     Ok(())
 }
 
+/// Whether what a whole answer has written is guessed from its text. Documents that were ranked have texts, and nobody wrote
+/// them.
+fn is_guessed(operation: Operation, told: Option<&TokenUsage>) -> bool {
+    writes(operation) && told.is_none_or(|told| told.output == 0)
+}
+
 /// What an answer that passes through says of itself. One that tells its usage has been read as JSON; another is checked
 /// for being JSON at all. An order of documents is read.
-fn look(bytes: &Bytes, (adapter, endpoint): (&dyn Adapter, &Endpoint), attempt: &mut Attempt) -> Result<(), UpstreamFault> {
+fn look(
+    bytes: &Bytes,
+    (adapter, endpoint): (&dyn Adapter, &Endpoint),
+    (attempt, echo): (&mut Attempt, Option<Echo>),
+) -> Result<(), UpstreamFault> {
     let operation = attempt.operation();
     if operation == Operation::Responses {
         name(bytes, endpoint, attempt)?;
     }
     let usage = adapter.usage(operation, bytes);
-    match &usage {
-        Some(usage) => attempt.saw(usage),
-        None if !writes(operation) => {}
-        None => attempt.wrote(estimate::streamed_text(bytes, &["\"text\"", "\"content\"", "\"arguments\""])),
+    if let Some(usage) = &usage {
+        attempt.saw(usage);
+    }
+    if is_guessed(operation, usage.as_ref()) {
+        let beside = echo.and_then(|mut echo| echo.beside(bytes));
+        attempt.wrote(beside.unwrap_or_else(|| estimate::whole_text(operation, bytes)));
     }
     if scan::is_error_answer(bytes) {
         return Err(scan::said(adapter, endpoint, bytes));

@@ -33,7 +33,7 @@ impl Ended {
 /// What a response used that does not say so: what its request says, and what is seen of its text. One that failed before it
 /// wrote anything used nothing, as far as anybody knows.
 fn guess(worst: &CallRecord, status: CallStatus, body: &[u8]) -> Option<TokenUsage> {
-    let written = reckon::tokens(estimate::streamed_text(body, &["\"text\"", "\"content\"", "\"arguments\""]));
+    let written = reckon::tokens(estimate::whole_text(Operation::Responses, body));
     if status == CallStatus::Failed && written == 0 {
         return None;
     }

@@ -1,7 +1,10 @@
 //! How many tokens something has, where nobody said. Guesses are for what is set aside, and for what is settled when a
 //! provider told nothing; each says on which side of the truth it lies.
 
+use mainspring_providers::Operation;
 use memchr::{memchr, memchr2, memmem};
+use serde::Deserialize;
+use serde_json::Value;
 
 use crate::reckon;
 
@@ -116,6 +119,40 @@ pub(crate) fn streamed_text(event: &[u8], names: &[&str]) -> u64 {
         }
     }
     eighths
+}
+
+/// What a whole answer calls text that was written.
+const WRITTEN: &[&str] = &["\"text\"", "\"content\"", "\"arguments\""];
+/// Chat completions have what was thought, and why nothing is said, beside the content.
+const WRITTEN_IN_CHAT: &[&str] =
+    &["\"text\"", "\"content\"", "\"reasoning_content\"", "\"reasoning\"", "\"arguments\"", "\"refusal\""];
+
+/// About how many eighths of a token of text a whole answer has that was written: of a response its output, since it repeats
+/// instructions, tools and more of its request.
+pub(crate) fn whole_text(operation: Operation, answer: &[u8]) -> u64 {
+    match operation {
+        Operation::Responses | Operation::Compact => output_text(answer),
+        Operation::Chat => streamed_text(answer, WRITTEN_IN_CHAT),
+        _ => streamed_text(answer, WRITTEN),
+    }
+}
+
+#[derive(Deserialize)]
+struct Response {
+    #[serde(default)]
+    output: Vec<Value>,
+}
+
+fn output_text(answer: &[u8]) -> u64 {
+    let Ok(Response { output }) = serde_json::from_slice(answer) else {
+        // Nobody can read it: what stands from there on.
+        let from = memmem::find(answer, b"\"output\"").unwrap_or_default();
+        return streamed_text(&answer[from..], WRITTEN);
+    };
+    // A conversation that was made shorter has what its users said.
+    let is_asked = |item: &&Value| matches!(item["role"].as_str(), Some("user" | "system" | "developer"));
+    let written = output.iter().filter(|item| !is_asked(item));
+    written.map(|item| streamed_text(item.to_string().as_bytes(), WRITTEN)).sum()
 }
 
 /// How many eighths of a token a JSON string has that has begun.

@@ -20,7 +20,6 @@ pub fn descriptors() -> Vec<KindDescriptor> {
 
 fn parse_route(value: &Value) -> Result<ParsedSpec, SpecFault> {
     let spec: RouteSpec = SpecFault::read(value)?;
-    sound(spec.validate())?;
     // The models of this process need no provider of their own.
     let named = spec.targets.iter().enumerate().filter(|(_, target)| target.provider.as_str() != LOCAL);
     let references = named.map(|(index, target)| Reference {
@@ -30,7 +29,7 @@ fn parse_route(value: &Value) -> Result<ParsedSpec, SpecFault> {
     });
     let parsed = ParsedSpec::of(&spec, references.collect())?;
     let offers = std::iter::once(Offer::Name).chain(spec.models.iter().cloned().map(Offer::Also)).collect();
-    Ok(parsed.naming(models(&spec)).offering(offers))
+    Ok(parsed.naming(models(&spec)).offering(offers).faulty(faults(spec.validate())))
 }
 
 /// Models that have to be in this process.
@@ -47,14 +46,9 @@ fn models(spec: &RouteSpec) -> Vec<NamedModel> {
 
 fn parse_prices(value: &Value) -> Result<ParsedSpec, SpecFault> {
     let spec: PricesSpec = SpecFault::read(value)?;
-    sound(spec.validate())?;
-    ParsedSpec::of(&spec, Vec::new())
+    Ok(ParsedSpec::of(&spec, Vec::new())?.faulty(faults(spec.validate())))
 }
 
-fn sound(problems: Problems) -> Result<(), SpecFault> {
-    if problems.is_empty() {
-        return Ok(());
-    }
-    let problem = |(path, message)| SpecProblem { path, message, unknown_field: false };
-    Err(SpecFault { problems: problems.into_iter().map(problem).collect() })
+fn faults(problems: Problems) -> Vec<SpecProblem> {
+    problems.into_iter().map(|(path, message)| SpecProblem { path, message, unknown_field: false }).collect()
 }

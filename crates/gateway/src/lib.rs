@@ -21,6 +21,7 @@ mod background;
 mod begin;
 mod bill;
 mod call;
+mod echo;
 mod ended;
 mod flow;
 mod hedge;

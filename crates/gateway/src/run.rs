@@ -20,6 +20,7 @@ use crate::{
     hedge,
     input::Input,
     retry::{self, Tried},
+    route::Choose,
     service::Body,
     trace,
 };
@@ -47,6 +48,8 @@ pub(crate) struct Run<'a> {
     bill: &'a Arc<Bill>,
     queue: VecDeque<Turn>,
     barred: Vec<(usize, Bar)>,
+    /// The target that is asked first whatever the rest say.
+    preferred: Option<usize>,
 }
 
 impl Got {
@@ -61,9 +64,10 @@ impl Got {
 
 impl<'a> Run<'a> {
     pub(crate) fn of(reach: &'a Reach, desk: &'a Desk, (asked, bill): (&'a Asked, &'a Arc<Bill>), order: Order) -> Self {
-        let turn = |index: usize| Turn { index, waits: false, preferred: order.preferred == Some(index) };
-        let queue = order.picked.iter().map(|picked| turn(picked.index)).collect();
-        Self { reach, desk, asked, bill, queue, barred: order.barred }
+        let Order { picked, barred, preferred } = order;
+        let turn = |index: usize| Turn { index, waits: false, preferred: preferred == Some(index) };
+        let queue = picked.iter().map(|picked| turn(picked.index)).collect();
+        Self { reach, desk, asked, bill, queue, barred, preferred }
     }
 
     pub(crate) async fn run(mut self) -> Result<Got, GatewayFault> {
@@ -92,21 +96,45 @@ impl<'a> Run<'a> {
     /// Which of several faults the client is told: the last. Where that only says what its target cannot do, and the same call
     /// may go well later, it is told so instead: another's fault passes by itself, or one that was not asked may be there again.
     fn told(&self, mut faults: Vec<(usize, GatewayFault)>) -> GatewayFault {
-        let Some((target, last)) = faults.pop() else { return self.nobody(None) };
-        let Some(class) = last.class().filter(|class| is_of_target(*class)) else { return last };
-        let comes_back = self.barred.iter().any(|(index, bar)| {
-            let on = &self.asked.route.targets[*index].spec.on;
-            let was_asked = *index == target || faults.iter().any(|(asked, _)| asked == index);
-            matches!(bar, Bar::Unwell(_) | Bar::Busy) && !was_asked && (on.is_empty() || on.contains(&class))
-        });
-        match faults.into_iter().rfind(|(_, fault)| fault.class().is_some_and(passes)) {
-            Some((target, passing)) => {
+        let last = faults.last().and_then(|(_, last)| last.class());
+        if last.is_some_and(is_of_target) {
+            let passing = faults.iter().rposition(|(_, fault)| fault.class().is_some_and(passes));
+            if let Some(place) = passing {
+                let (target, passing) = faults.swap_remove(place);
                 self.bill.tells_of(&self.asked.route.targets[target], &self.asked.named);
-                passing
+                return passing;
             }
-            None if comes_back => self.nobody(Some(&last)),
-            None => last,
+            if self.barred.iter().any(|(index, bar)| self.comes_back(*index, bar, &faults)) {
+                return self.nobody(&faults);
+            }
         }
+        match faults.pop() {
+            Some((_, last)) => last,
+            None => self.nobody(&faults),
+        }
+    }
+
+    /// Whether a target that could not be asked now may take the same call later: in its turn before those that failed, or
+    /// after one of their faults.
+    fn comes_back(&self, index: usize, bar: &Bar, faults: &[(usize, GatewayFault)]) -> bool {
+        if !matches!(bar, Bar::Unwell(_) | Bar::Busy) || faults.iter().any(|(asked, _)| *asked == index) {
+            return false;
+        }
+        let Some((first, _)) = faults.first() else {
+            return self.may_begin(Turn { index, waits: false, preferred: false });
+        };
+        let mut classes = faults.iter().filter_map(|(_, fault)| fault.class());
+        self.may_precede(index, *first) || classes.any(|class| self.follows(index, class))
+    }
+
+    /// Whether a target's turn may come before another's, where both are well.
+    fn may_precede(&self, index: usize, other: usize) -> bool {
+        let (spec, targets) = (&self.asked.route.spec, &self.asked.route.targets);
+        let (tier, of_other) = (targets[index].spec.tier, targets[other].spec.tier);
+        // Dice, numbers that change or a key decide among those of a tier, or how they are written.
+        let in_tier = spec.choose != Choose::First || spec.sticky.is_some() || index < other;
+        let is_always_first = self.preferred == Some(other);
+        targets[index].spec.on.is_empty() && !is_always_first && (tier < of_other || (tier == of_other && in_tier))
     }
 
     /// Where in the queue the next target stands, of those that are asked after this fault, or before there is one.
@@ -270,9 +298,10 @@ impl<'a> Run<'a> {
         None
     }
 
-    /// Why nobody could be asked, or none but a target that cannot do it.
-    fn nobody(&self, last: Option<&GatewayFault>) -> GatewayFault {
+    /// Why nobody could be asked, or none but targets that cannot do it.
+    fn nobody(&self, faults: &[(usize, GatewayFault)]) -> GatewayFault {
         let Asked { route, named, .. } = self.asked;
+        let last = faults.last().map(|(_, last)| last);
         let all = |class: fn(&Bar) -> bool| !self.barred.is_empty() && self.barred.iter().all(|(_, bar)| class(bar));
         let told = self.barred.iter().map(|(index, bar)| format!("{}: {bar}", route.target_name(*index, named)));
         let told = told.chain(last.map(ToString::to_string)).collect::<Vec<_>>().join("; ");
@@ -299,7 +328,9 @@ impl<'a> Run<'a> {
             Bar::Unwell(_) | Bar::Busy => Some(Duration::from_secs(1)),
             Bar::ContextWindow { .. } | Bar::Unsupported => None,
         };
-        let retry_after = self.barred.iter().filter_map(|(_, bar)| wait(bar)).min();
+        // One that is not asked even then is nobody to come back for.
+        let back = self.barred.iter().filter(|(index, bar)| self.comes_back(*index, bar, faults));
+        let retry_after = back.filter_map(|(_, bar)| wait(bar)).min();
         GatewayFault::NoTarget { model: named.to_string(), why, retry_after }
     }
 }

@@ -8,7 +8,7 @@ use mainspring_providers::{Adapter, Endpoint, FaultClass, Operation, UpstreamFau
 use memchr::{memchr, memmem};
 use serde_json::{Value, json};
 
-use crate::{estimate, makers};
+use crate::{echo::Echo, estimate, makers};
 
 const ERROR: &[u8] = b"\"error\"";
 /// The last event of a response that failed.
@@ -44,6 +44,8 @@ pub(crate) struct Scan {
     complete: bool,
     /// An answer came to its end, though the stream may not have.
     finished: bool,
+    /// What of the text is the request's.
+    echo: Option<Echo>,
 }
 
 impl Scan {
@@ -57,7 +59,13 @@ impl Scan {
             begun: false,
             complete: false,
             finished: false,
+            echo: None,
         }
+    }
+
+    /// The answer may repeat its request first.
+    pub(crate) fn repeating(self, echo: Option<Echo>) -> Self {
+        Self { echo, ..self }
     }
 
     /// Whether an event with data has come.
@@ -174,7 +182,8 @@ impl Scan {
         }
         let usage = self.usage(adapter, data, kind);
         found.extend(usage.map(Found::Usage));
-        let text = estimate::streamed_text(data, self.texts(kind));
+        let beside = self.echo.as_mut().and_then(|echo| echo.beside(data));
+        let text = beside.unwrap_or_else(|| estimate::streamed_text(data, self.texts(kind)));
         if text > 0 {
             found.push(Found::Text(text));
         }

@@ -9,6 +9,7 @@ mod charging;
 mod choose;
 mod choosing;
 mod deciding;
+mod echoes;
 mod hedging;
 mod kept;
 mod lacking;

@@ -16,7 +16,7 @@ fn sound(imported: &Imported) {
     kinds.extend([mainspring_providers::descriptor(), mainspring_prompts::descriptor()]);
     for manifest in &imported.manifests {
         let kind = kinds.iter().find(|kind| kind.kind == manifest.kind).unwrap();
-        if let Err(fault) = (kind.parse)(&manifest.spec) {
+        if let Err(fault) = kind.check(&manifest.spec) {
             panic!("{} {}: {fault}\n{}", manifest.kind, manifest.name, manifest.spec);
         }
         for target in manifest.spec["targets"].as_array().into_iter().flatten() {

@@ -13,8 +13,9 @@ pub fn descriptor() -> KindDescriptor {
 
 fn parse(value: &Value) -> Result<ParsedSpec, SpecFault> {
     let spec: ProviderSpec = SpecFault::read(value)?;
-    spec.validate()?;
     // Without a list any model may be asked for.
     let models = spec.models.clone().unwrap_or_else(|| vec!["*".to_owned()]);
-    Ok(ParsedSpec::of(&spec, Vec::new())?.offering(models.into_iter().map(Offer::Below).collect()))
+    // Before values of headers were looked at, specs were taken that are refused now. They answer as they did.
+    let faults = spec.validate().err().map(|fault| fault.problems).unwrap_or_default();
+    Ok(ParsedSpec::of(&spec, Vec::new())?.offering(models.into_iter().map(Offer::Below).collect()).faulty(faults))
 }

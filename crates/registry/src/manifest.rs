@@ -257,7 +257,7 @@ pub(crate) fn is_free(alias: &Name) -> bool {
 }
 
 fn parse_spec(descriptor: &KindDescriptor, spec: &Value) -> Result<ParsedSpec, Vec<SpecProblem>> {
-    let fault = match (descriptor.parse)(spec) {
+    let fault = match descriptor.check(spec) {
         // JSON can say NUL where the stores cannot keep it.
         Ok(parsed) if holds_nul(&parsed.canonical) => {
             return Err(crate::SpecFault::invalid("text may not hold a NUL character").problems);

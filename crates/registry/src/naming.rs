@@ -168,7 +168,7 @@ impl Naming<'_> {
         let Some(current) = world.current(kind, name).await? else { return Ok(None) };
         let Some((_, spec)) = world.reads.read_version(current.id, current.number).await? else { return Ok(None) };
         let descriptor = self.kinds.iter().find(|known| known.kind == kind);
-        // One that cannot be read any more answers nobody.
+        // One that could not be applied any more answers as it did; one that cannot be read answers nobody.
         Ok(descriptor.map(|descriptor| (descriptor.parse)(&spec).map(|parsed| parsed.offers).unwrap_or_default()))
     }
 }

@@ -12,10 +12,17 @@ pub struct KindDescriptor {
     pub kind: AssetKind,
     /// The JSON Schema of the spec, published and used to name problems.
     pub schema: fn() -> Value,
+    /// Reads a spec, also one that is stored and that nobody could apply any more: it tells what is wrong with that.
     pub parse: fn(&Value) -> Result<ParsedSpec, SpecFault>,
 }
 
 impl KindDescriptor {
+    /// Reads a spec that is to be applied: nothing may be wrong with it.
+    pub fn check(&self, spec: &Value) -> Result<ParsedSpec, SpecFault> {
+        let parsed = (self.parse)(spec)?;
+        if parsed.faults.is_empty() { Ok(parsed) } else { Err(SpecFault { problems: parsed.faults }) }
+    }
+
     /// The JSON Schema of a manifest of the kind: the envelope with the spec's schema inside.
     #[must_use]
     pub fn manifest_schema(&self) -> Value {
@@ -51,7 +58,7 @@ impl KindDescriptor {
     }
 }
 
-/// A spec that is valid by itself; whether what it names exists is not yet known.
+/// A spec that is valid by itself, but for its faults; whether what it names exists is not yet known.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ParsedSpec {
     /// The spec with every default written out: what is stored and digested.
@@ -63,12 +70,14 @@ pub struct ParsedSpec {
     pub models: Vec<NamedModel>,
     /// Names of models that its asset answers to.
     pub offers: Vec<Offer>,
+    /// Why it cannot be applied, though it can be read: where an earlier version took it, it goes on as it is.
+    pub faults: Vec<SpecProblem>,
 }
 
 impl ParsedSpec {
     pub fn of<T: Serialize>(spec: &T, references: Vec<Reference>) -> Result<Self, SpecFault> {
         let canonical = serde_json::to_value(spec).map_err(|source| SpecFault::invalid(source.to_string()))?;
-        Ok(Self { canonical, references, mentions: Vec::new(), models: Vec::new(), offers: Vec::new() })
+        Ok(Self { canonical, references, mentions: Vec::new(), models: Vec::new(), offers: Vec::new(), faults: Vec::new() })
     }
 
     #[must_use]
@@ -84,6 +93,11 @@ impl ParsedSpec {
     #[must_use]
     pub fn offering(self, offers: Vec<Offer>) -> Self {
         Self { offers, ..self }
+    }
+
+    #[must_use]
+    pub fn faulty(self, faults: Vec<SpecProblem>) -> Self {
+        Self { faults, ..self }
     }
 }
 

@@ -19,8 +19,8 @@ use serde_json::{Value, json};
 
 use crate::models::Local;
 
-/// So many providers that lack a key are named.
-const LACKING_SHOWN: usize = 5;
+/// So many providers that lack a key, or whose specs are refused now, are named.
+const PROVIDERS_SHOWN: usize = 5;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Parts {
@@ -95,14 +95,19 @@ fn traces(spans: &Status) -> wire::HealthItem {
 
 /// Of one project, to which alone the names of its providers and of their keys are told.
 fn providers(servers: &Servers) -> wire::HealthItem {
-    let Servers { count, lacking } = servers;
-    let detail = (!lacking.is_empty()).then(|| {
-        let more = lacking.len().saturating_sub(LACKING_SHOWN);
-        let shown = lacking[..lacking.len() - more].join("; ");
+    let Servers { count, lacking, refused } = servers;
+    let named = |servers: &[String], what: &str| {
+        let more = servers.len().saturating_sub(PROVIDERS_SHOWN);
+        let shown = servers[..servers.len() - more].join("; ");
         let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-        format!("{} of {count} cannot be called: {shown}{more}", lacking.len())
-    });
-    let facts = [("providers", json!(count)), ("without_key", json!(lacking.len()))];
+        (!servers.is_empty()).then(|| format!("{} of {count} {what}: {shown}{more}", servers.len()))
+    };
+    // An earlier version took their specs.
+    let troubles =
+        [named(lacking, "cannot be called"), named(refused, "answer, and have to be changed before they are applied again")];
+    let troubles: Vec<String> = troubles.into_iter().flatten().collect();
+    let detail = (!troubles.is_empty()).then(|| troubles.join("; "));
+    let facts = [("providers", json!(count)), ("without_key", json!(lacking.len())), ("refused", json!(refused.len()))];
     item("providers", if detail.is_some() { "degraded" } else { "ok" }, detail, &facts)
 }
 
@@ -182,12 +187,15 @@ mod tests {
     #[test]
     fn providers_without_their_keys_are_named_and_no_more_of_them_than_anybody_reads() {
         let lacking = |count: usize| (1..=count).map(|at| format!("p{at} lacks one")).collect::<Vec<_>>();
-        let well = providers(&Servers { count: 2, lacking: Vec::new() });
+        let well = providers(&Servers { count: 2, ..Servers::default() });
         assert_eq!((well.state.as_str(), well.detail, &well.facts["providers"]), ("ok", None, &json!(2)));
-        let bad = providers(&Servers { count: 2, lacking: lacking(1) });
+        let bad = providers(&Servers { count: 2, lacking: lacking(1), ..Servers::default() });
         assert_eq!(bad.detail.as_deref(), Some("1 of 2 cannot be called: p1 lacks one"));
         assert_eq!((bad.state.as_str(), &bad.facts["without_key"]), ("degraded", &json!(1)));
-        let many = providers(&Servers { count: 9, lacking: lacking(7) }).detail.unwrap();
+        let old = providers(&Servers { count: 2, refused: vec!["p2 shows its key".to_owned()], ..Servers::default() });
+        let told = "1 of 2 answer, and have to be changed before they are applied again: p2 shows its key";
+        assert_eq!((old.state.as_str(), old.detail.as_deref(), &old.facts["refused"]), ("degraded", Some(told), &json!(1)));
+        let many = providers(&Servers { count: 9, lacking: lacking(7), ..Servers::default() }).detail.unwrap();
         assert!(many.contains("p5 lacks one; and 2 more") && !many.contains("p6"), "{many}");
     }
 

@@ -80,6 +80,14 @@ impl Ledger {
             }
             for call in lost.iter().filter_map(|place| calls.get(*place)) {
                 state.lose(&call.record);
+                // Nobody is told.
+                drop(state.hearer(call.record.id));
+            }
+            for Settled { record, .. } in without(&calls, &lost).filter(|call| call.record.background.is_some()) {
+                if let Some(hearer) = state.hearer(record.id) {
+                    // This process may be ending.
+                    let _ = hearer.send(record.clone());
+                }
             }
             state.journal.written(number)
         };

@@ -14,6 +14,7 @@ use mainspring_kernel::{
     Fault as _, Timestamp, fault,
     id::{CallId, ProjectId},
 };
+use tokio::sync::oneshot;
 
 use super::{
     Ledger, State,
@@ -106,6 +107,11 @@ impl Ledger {
     /// The word that was left about a call; empty where there is none.
     pub(crate) async fn word_of(&self, call: CallId) -> Result<String, LedgerFault> {
         Ok(store::said_of_background(&self.inner.parts.catalog, call).await?)
+    }
+
+    /// Which of these calls, that this process waits for, are another's by now, or settled.
+    pub(crate) async fn taken_by_others(&self, calls: &[CallId]) -> Result<HashSet<CallId>, LedgerFault> {
+        Ok(store::strayed(&self.inner.parts.catalog, &self.inner.owner, calls).await?)
     }
 
     /// Takes over calls that processes waited for which are gone. Where one process keeps everything there is no other.
@@ -283,6 +289,28 @@ impl State {
         for Hold { key, amount, reserved } in holds {
             self.meters.hold(key, (*amount, *reserved), now);
         }
+    }
+
+    /// A call under way is another's, who has taken along what was set aside for it.
+    pub(super) fn let_go(&mut self, record: &CallRecord, holds: &[Hold], clock: Timestamp) {
+        self.journal.forget(record.id);
+        let now = self.meters.now(clock);
+        // What it took of a minute is used.
+        let along = |hold: &&Hold| hold.key.metric.span().is_some() || hold.key.metric == Metric::Concurrent;
+        for Hold { key, amount, reserved } in holds.iter().filter(along) {
+            self.meters.settle(key, *amount, (*reserved, 0), now);
+            self.meters.add(key, -*reserved);
+        }
+    }
+
+    /// Who hears next that a call is in the catalog.
+    pub(super) fn hearer(&mut self, call: CallId) -> Option<oneshot::Sender<CallRecord>> {
+        let hearers = self.unheard.get_mut(&call)?;
+        let first = hearers.pop_front();
+        if hearers.is_empty() {
+            self.unheard.remove(&call);
+        }
+        first
     }
 
     /// A call that ended here is another's, who has taken along what was set aside for it. So what its end gave back here is not

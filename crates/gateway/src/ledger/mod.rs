@@ -37,17 +37,20 @@ pub(crate) mod window;
 mod tests;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use mainspring_catalog::{AuditTrail, Catalog};
-use mainspring_kernel::{Clock, Tasks, id::ProjectId};
+use mainspring_kernel::{
+    Clock, Tasks,
+    id::{CallId, ProjectId},
+};
 use mainspring_registry::Registry;
 use mainspring_telemetry::Metrics;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 pub use calls::CallFilter;
 pub use fault::{LedgerFault, Refusal, TooDear};
@@ -66,7 +69,7 @@ use journal::Journal;
 use meters::Meters;
 use pricing::PriceBook;
 
-use crate::cost::Prices;
+use crate::{cost::Prices, record::CallRecord};
 
 /// Records that wait for the catalog may take this much of the disk; then calls under a budget are refused.
 const WAITING_BYTES_MAX: u64 = 256 << 20;
@@ -126,6 +129,9 @@ struct State {
     waiting_max: u64,
     /// Calls of an earlier process whose answers are made in the background, until somebody waits for them again.
     left: Vec<left::Waiting>,
+    /// Who hears that a call in the background is in the catalog. A call that came back may be settled here more than once, and
+    /// only the first counts.
+    unheard: HashMap<CallId, VecDeque<oneshot::Sender<CallRecord>>>,
 }
 
 impl Ledger {

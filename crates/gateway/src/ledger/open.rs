@@ -75,6 +75,7 @@ impl Ledger {
             refused: HashMap::new(),
             waiting_max: WAITING_BYTES_MAX,
             left: Vec::new(),
+            unheard: HashMap::new(),
         };
         let ledger = Self {
             inner: Arc::new(Inner {

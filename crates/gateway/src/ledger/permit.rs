@@ -2,6 +2,7 @@
 
 use http::HeaderMap;
 use mainspring_kernel::Money;
+use tokio::sync::oneshot;
 
 use super::{
     Ledger, State,
@@ -108,11 +109,19 @@ impl Permit {
         self.settled = true;
     }
 
-    /// Ends the call with what was set aside, since nobody will ever know better.
-    pub(crate) fn interrupt(mut self) -> CallRecord {
+    /// Another process has taken the call over, and along with it what was set aside: here it is not under way any more, and
+    /// nothing of that comes back.
+    pub(crate) fn is_taken(mut self) {
+        self.settled = true;
+        let clock = self.ledger.inner.parts.clock.now();
+        self.ledger.state().let_go(&self.worst, &self.holds, clock);
+    }
+
+    /// Ends the call with what was set aside, since nobody will ever know better. Answers that, and where it is told once it is
+    /// written.
+    pub(crate) fn interrupt(self) -> (CallRecord, oneshot::Receiver<CallRecord>) {
         let record = self.lost();
-        self.end(record.clone());
-        record
+        (record.clone(), self.settle_and_hear(record))
     }
 
     /// What is written where nobody knows: all that was set aside, whatever attempts before were paid.
@@ -123,6 +132,16 @@ impl Permit {
     /// Ends the call with what came of it. Whose call it was and when it began stay as they were admitted.
     pub fn settle(mut self, record: CallRecord) {
         self.end(record);
+    }
+
+    /// The same of a call in the background, which may be another process's by now. The record comes once it is in the catalog;
+    /// where the call is the other's to settle, none does.
+    pub(crate) fn settle_and_hear(mut self, record: CallRecord) -> oneshot::Receiver<CallRecord> {
+        let (tell, told) = oneshot::channel();
+        // Before it can be written.
+        self.ledger.state().unheard.entry(self.worst.id).or_default().push_back(tell);
+        self.end(record);
+        told
     }
 
     fn end(&mut self, record: CallRecord) {

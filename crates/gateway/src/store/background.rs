@@ -116,12 +116,25 @@ pub(crate) async fn strays(tx: &mut Tx, owner: &str, ids: &[CallId]) -> Result<H
     if ids.is_empty() {
         return Ok(HashSet::new());
     }
-    let statement = match tx.engine() {
+    let (statement, ids) = asked(tx.engine(), ids);
+    tx.query(statement, params![ids, owner]).await?.iter().map(|row| row.parse("id")).collect()
+}
+
+/// The same in no transaction.
+pub(crate) async fn strayed(catalog: &Catalog, owner: &str, ids: &[CallId]) -> Result<HashSet<CallId>, CatalogFault> {
+    if ids.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let (statement, ids) = asked(catalog.engine(), ids);
+    catalog.query(statement, params![ids, owner]).await?.iter().map(|row| row.parse("id")).collect()
+}
+
+fn asked(engine: Engine, ids: &[CallId]) -> (&'static str, String) {
+    let statement = match engine {
         Engine::Sqlite => STRAYS_SQLITE,
         Engine::Postgres => STRAYS_POSTGRES,
     };
-    let ids = serde_json::to_string(ids).unwrap_or_else(|_| "[]".to_owned());
-    tx.query(statement, params![ids, owner]).await?.iter().map(|row| row.parse("id")).collect()
+    (statement, serde_json::to_string(ids).unwrap_or_else(|_| "[]".to_owned()))
 }
 
 /// Answers how many were removed.

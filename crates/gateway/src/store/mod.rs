@@ -20,7 +20,7 @@ use crate::ledger::{
 
 pub(crate) use background::{
     WaitedFor, adopt, background, end_background, forget_background, is_own, orphans, own_background, put_background,
-    said_of_background, say_of_background, strays,
+    said_of_background, say_of_background, strayed, strays,
 };
 pub(crate) use budgets::{Spend, budgets_now, forget_budgets, recount_budget, spend};
 pub(crate) use calls::{

@@ -265,6 +265,58 @@ async fn another_process_goes_on_for_one_that_is_gone_for_good() {
     room.stop().await;
 }
 
+impl Room {
+    /// Another process waits for all of them from here on: this one was cut off, and does not know.
+    async fn cut_off(&self) {
+        const TAKEN: &str = "UPDATE background_call SET owner = 'another' RETURNING id";
+        assert_eq!(self.catalog().write(TAKEN, Vec::new()).await.unwrap().len(), 1);
+    }
+
+    /// Until no call is under way here.
+    async fn idle(&self) {
+        let idle = async {
+            while self.gateway.ledger().under_way() > 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), idle).await.expect("nothing is under way");
+    }
+}
+
+#[tokio::test]
+async fn one_that_another_process_has_settled_is_not_told_here() {
+    let server = upstream(Script::always(body("in_progress", &Value::Null)));
+    let mut room = room(&server).await;
+    room.begin(false).await;
+    room.cut_off().await;
+    let usage = json!({"input_tokens": 5, "output_tokens": 3, "total_tokens": 8});
+    server.script(Script::always(body("completed", &usage)));
+    room.come_back("resp_x", About::Read).await;
+    room.idle().await;
+    room.gateway.ledger().flush().await.unwrap();
+    server.script(Script::default());
+    // Whoever waited for the word of the catalog has heard it by the time the next call is told.
+    room.ask("main/a").await.unwrap();
+    let told = room.settled_once().await;
+    assert_eq!((told.model.as_str(), told.response), ("main/a", None), "the other one tells of it");
+    room.gateway.publish();
+    assert!(!room.metrics.render().contains("mainspring_gateway_calls_total{operation=\"responses\""), "and counts it");
+}
+
+#[tokio::test]
+async fn one_that_another_process_has_taken_over_is_not_under_way_here() {
+    let server = upstream(Script::always(body("in_progress", &Value::Null)));
+    let mut room = room(&server).await;
+    room.begin(false).await;
+    room.gateway.adopt().await.unwrap();
+    assert_eq!(room.gateway.ledger().under_way(), 1, "it is its own");
+    room.cut_off().await;
+    room.gateway.adopt().await.unwrap();
+    room.idle().await;
+    assert!(room.gateway.ledger().open_calls(&room.admin()).unwrap().is_empty());
+    assert_eq!((room.none_settled(), room.gateway.ledger().waiting()), (true, 0), "it did not end");
+}
+
 #[tokio::test]
 async fn who_cannot_make_one_says_so_and_is_paid_nothing() {
     let models = Models::default().with_chat(std::sync::Arc::new(Scripted { name: "tiny", words: vec!["x"] }));

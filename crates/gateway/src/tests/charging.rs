@@ -137,6 +137,35 @@ async fn a_refusal_that_began_with_yes_costs_what_a_refusal_costs() {
 }
 
 #[tokio::test]
+async fn where_a_server_tells_of_one_side_alone_the_other_is_a_guess() {
+    let text = "one two three";
+    let written = crate::reckon::text(text);
+    for (usage, input, output) in [
+        (json!({"prompt_tokens": 5}), Some(5), written),
+        (json!({"prompt_tokens": 5, "completion_tokens": 0}), Some(5), written),
+        (json!({"completion_tokens": 3}), None, 3),
+        // It counts nothing at all, or took nothing.
+        (json!({"prompt_tokens": 0, "completion_tokens": 0}), Some(0), 0),
+    ] {
+        for stream in [false, true] {
+            let said = json!({"role": "assistant", "content": text});
+            let whole = json!({"id": "1", "choices": [{"index": 0, "message": said, "finish_reason": "stop"}], "usage": usage});
+            let piece = json!({"id": "1", "choices": [{"index": 0, "delta": said, "finish_reason": "stop"}]});
+            let last = json!({"id": "1", "choices": [], "usage": usage});
+            let streamed = format!("data: {piece}\n\ndata: {last}\n\ndata: [DONE]\n\n");
+            let body = if stream { streamed } else { whole.to_string() };
+            let first = upstream(Script::always(Behaviour { body: Some(body), ..Behaviour::default() }));
+            let mut room = room_with(&first, &first, json!({})).await;
+            let answered = room.gateway.call(room.request(&chat("assistant", stream))).await.unwrap();
+            drain(answered.body).await;
+            let record = room.settled_once().await;
+            let wanted = (input.unwrap_or_else(|| guess(stream)), output);
+            assert_eq!((record.usage.input, record.usage.output), wanted, "{usage} {stream}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_sum_says_how_much_of_it_is_a_guess() {
     let first = upstream(Script::always(Behaviour::trouble(Trouble::WrongJson)));
     let second = upstream(Script::default());

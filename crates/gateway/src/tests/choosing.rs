@@ -216,6 +216,62 @@ async fn a_call_that_a_target_can_take_when_it_is_well_again_is_told_so() {
     assert_eq!(ask().await.code(), "upstream-unsupported", "nobody else comes back");
 }
 
+/// Answers 401 where `first` is asked, while `rest` are not well: the call's fault, and when it may be made again.
+async fn without(rest: &[(&Upstream, &str)], targets: &Value, fallback: &Value) -> (&'static str, Option<Duration>) {
+    let first = upstream(Script::always(Behaviour::status(401)));
+    let room = Room::open().await;
+    let names: Vec<String> = (0..rest.len()).map(|number| format!("p{number}")).collect();
+    room.apply(&[("provider", "first", provider(&first))]).await;
+    for (place, (server, open_for)) in rest.iter().enumerate() {
+        let broken: Vec<Value> = names[..=place].iter().map(|name| json!({"provider": name, "model": "b"})).collect();
+        let breaker = json!({"min_attempts": 1, "open_for": open_for});
+        let spec = json!({"targets": broken, "retry": {"attempts": 0}, "breaker": breaker});
+        room.apply(&[("provider", names[place].as_str(), provider(server)), ("route", "assistant", spec)]).await;
+        assert_eq!(room.ask("assistant").await.unwrap_err().code(), "upstream-overloaded");
+    }
+    let asked: u64 = rest.iter().map(|(server, _)| server.count()).sum();
+    let spec = json!({"targets": targets, "retry": {"attempts": 0}, "choose": "first", "fallback": {"on": fallback}});
+    room.apply(&[("route", "assistant", spec)]).await;
+    let fault = room.ask("assistant").await.unwrap_err();
+    assert_eq!(rest.iter().map(|(server, _)| server.count()).sum::<u64>(), asked, "nobody else was asked");
+    (fault.code(), fault.retry_after())
+}
+
+#[tokio::test]
+async fn who_is_not_well_is_waited_for_only_where_the_route_would_ask_them() {
+    for (tiers, own, fallback, comes_back) in [
+        ((0, 1), json!([]), json!(["auth"]), true),
+        ((0, 1), json!([]), json!(["server"]), false),
+        ((0, 1), json!(["auth"]), json!(["server"]), true),
+        ((0, 1), json!(["server"]), json!(["auth"]), false),
+        // Asked first, whatever the route falls back after; so is who stands before the other.
+        ((1, 0), json!([]), json!(["server"]), true),
+        ((0, 0), json!([]), json!(["server"]), false),
+    ] {
+        let other = upstream(Script::always(Behaviour::status(503)));
+        let targets = json!([
+            {"provider": "first", "model": "a", "tier": tiers.0},
+            {"provider": "p0", "model": "b", "tier": tiers.1, "on": own},
+        ]);
+        let (code, wait) = without(&[(&other, "10m")], &targets, &fallback).await;
+        let wanted = if comes_back { "gateway-no-target" } else { "upstream-auth" };
+        assert_eq!((code, wait.is_some()), (wanted, comes_back), "{targets} {fallback}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_comes_back_when_somebody_is_well_who_would_be_asked() {
+    let (second, third) = (upstream(Script::always(Behaviour::status(503))), upstream(Script::always(Behaviour::status(503))));
+    let targets = json!([
+        {"provider": "first", "model": "a"},
+        {"provider": "p0", "model": "b", "tier": 1},
+        {"provider": "p1", "model": "b", "tier": 1, "on": ["server"]},
+    ]);
+    let (code, wait) = without(&[(&second, "10m"), (&third, "1m")], &targets, &json!(["auth"])).await;
+    assert_eq!(code, "gateway-no-target");
+    assert!(wait.is_some_and(|wait| wait > Duration::from_secs(120)), "the third is no help: {wait:?}");
+}
+
 #[tokio::test]
 async fn a_target_for_one_fault_is_asked_after_that_fault_and_no_other() {
     let too_long = || Script::always(Behaviour { code: Some("context_length_exceeded".to_owned()), ..Behaviour::status(400) });

@@ -9,7 +9,7 @@ use crate::{Hedge, HedgeAfter, Percentile, RouteSpec, Span, descriptors};
 
 fn parse(spec: &Value) -> Result<ParsedSpec, String> {
     let route = descriptors().into_iter().find(|descriptor| descriptor.kind == AssetKind::Route).unwrap();
-    (route.parse)(spec).map_err(|fault| fault.to_string())
+    route.check(spec).map_err(|fault| fault.to_string())
 }
 
 fn route() -> Value {

@@ -12,7 +12,7 @@ fn spec(value: Value) -> ProviderSpec {
 }
 
 fn problems(value: &Value) -> Vec<String> {
-    match (descriptor().parse)(value) {
+    match descriptor().check(value) {
         Ok(_) => Vec::new(),
         Err(SpecFault { problems }) => problems.iter().map(ToString::to_string).collect(),
     }

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::{Room, draft};
 use crate::{
-    Draft, KindDescriptor, ModelNames, ModelRole, NamedModel, Offer, ParsedSpec, ProblemKind, Reference, RegistryFault, SpecFault,
+    Draft, KindDescriptor, ModelNames, ModelRole, NamedModel, Offer, ParsedSpec, ProblemKind, Reference, RegistryFault,
+    SpecFault, SpecProblem,
 };
 
 on_every_engine!(Catalog: [
@@ -21,6 +22,7 @@ on_every_engine!(Catalog: [
     without_a_list_every_name_is_taken,
     what_is_only_mentioned_is_warned_of_where_it_is_not_there,
     a_name_that_two_routes_answer_to_is_warned_of,
+    what_an_earlier_version_took_answers_until_it_is_applied_again,
 ]);
 
 /// What the process has.
@@ -238,4 +240,27 @@ async fn a_name_that_two_routes_answer_to_is_warned_of(catalog: Catalog) {
     // Routes of other projects have names of their own.
     let stranger = room.registry.plan(&room.stranger, &[route("z", &["gpt-4o"])]).await.unwrap();
     assert!(stranger.changes[0].warnings.is_empty());
+}
+
+/// A later version, which refuses what stands below a provider.
+fn stricter(value: &Value) -> Result<ParsedSpec, SpecFault> {
+    let parsed = parse(value)?;
+    let fault = SpecProblem { path: "below".to_owned(), message: "is refused now".to_owned(), unknown_field: false };
+    let faults = if value["below"].is_array() { vec![fault] } else { Vec::new() };
+    Ok(parsed.faulty(faults))
+}
+
+async fn what_an_earlier_version_took_answers_until_it_is_applied_again(catalog: Catalog) {
+    let mut room = room(catalog.clone()).await;
+    let old = || draft("provider", "old", json!({"below": ["one"]}));
+    let chain = |model: &str| draft("chain", "c", json!({"chat": [model]}));
+    room.apply(&[old()]).await.unwrap();
+    let kinds = room.registry.kinds().iter().map(|kind| KindDescriptor { parse: stricter, ..*kind }).collect();
+    room.registry = crate::Registry::open(catalog, Arc::new(room.clock.clone()), kinds).with_models(Arc::new(Few));
+    assert!(problems(&room, &[chain("old/one")]).await.is_empty());
+    assert_eq!(problems(&room, &[chain("old/two")]).await.len(), 1, "and to no more than it did");
+    let refused = room.apply(&[old()]).await.unwrap_err();
+    let RegistryFault::Rejected { problems: found } = refused else { panic!("{refused}") };
+    let found: Vec<_> = found.iter().map(|problem| (problem.kind, problem.to_string())).collect();
+    assert_eq!(found, [(ProblemKind::Spec, "old.yaml: spec.below: is refused now".to_owned())]);
 }

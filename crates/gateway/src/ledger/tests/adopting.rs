@@ -3,6 +3,7 @@
 use mainspring_catalog::Catalog;
 use mainspring_kernel::{Digest, Money};
 use mainspring_testservers::on_every_engine;
+use tokio::sync::oneshot::error::TryRecvError;
 
 use super::{
     Room, all_calls, money, refused, seconds, set,
@@ -24,6 +25,8 @@ on_every_engine!(Catalog: [
     a_call_that_the_journal_has_lost_goes_on_as_the_catalog_knows_it,
     a_call_that_an_earlier_version_wrote_down_is_one_of_them,
     a_word_about_how_it_ended_is_left_once,
+    a_process_lets_go_of_what_another_has_taken_over,
+    only_what_is_in_the_catalog_is_heard_of,
 ]);
 
 /// A call in the background, of at most six cents.
@@ -270,4 +273,46 @@ async fn a_word_about_how_it_ended_is_left_once(catalog: Catalog) {
     one.tidy().await.unwrap();
     let rows = room.catalog.query("SELECT id FROM background_call", Vec::new()).await.unwrap();
     assert!(rows.is_empty(), "{rows:?}");
+}
+
+/// It was cut off, and finds out while it waits.
+async fn a_process_lets_go_of_what_another_has_taken_over(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let (one, two) = (room.process("one").await, room.process("two").await);
+    limited(&room, &[&one, &two]).await;
+    let (permit, kept) = (begun(&one, &room, "resp_1").await, begun(&one, &room, "resp_2").await);
+    let calls = [permit.worst().id, kept.worst().id];
+    assert!(one.taken_by_others(&calls).await.unwrap().is_empty(), "both are its own");
+    room.clock.advance(seconds(61));
+    two.say_alive().await;
+    let mut adopted = two.adopt(1).await.unwrap();
+    let theirs = adopted.remove(0);
+    assert_eq!(one.taken_by_others(&calls).await.unwrap().into_iter().collect::<Vec<_>>(), [theirs.worst().id]);
+    one.say_alive().await;
+    let (gone, kept) = if permit.worst().id == theirs.worst().id { (permit, kept) } else { (kept, permit) };
+    gone.is_taken();
+    assert_eq!((one.under_way(), one.waiting()), (1, 0), "it has not ended: it goes on elsewhere");
+    settle(&one, kept, 50_000);
+    settle(&two, theirs, 20_000);
+    last(&room, &one).await;
+    let cost = money("0.042");
+    assert_eq!(last(&room, &two).await, (2, cost, cost, Money::ZERO), "all is spent or given back");
+    let _places = (admit(&one, &room, 1).await.unwrap(), admit(&one, &room, 1).await.unwrap());
+    assert_eq!(refused(admit(&one, &room, 1).await).metric, Metric::Concurrent, "two, as before");
+}
+
+async fn only_what_is_in_the_catalog_is_heard_of(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let (one, two) = (room.process("one").await, room.process("two").await);
+    limited(&room, &[&one, &two]).await;
+    let permit = begun(&one, &room, "resp_1").await;
+    room.clock.advance(seconds(61));
+    two.say_alive().await;
+    let theirs = two.adopt(9).await.unwrap().remove(0);
+    let (lost, settled) = (permit.worst().clone(), theirs.worst().clone());
+    let (mut by_one, mut by_two) = (permit.settle_and_hear(lost), theirs.settle_and_hear(settled.clone()));
+    assert_eq!((by_one.try_recv(), by_two.try_recv()), (Err(TryRecvError::Empty), Err(TryRecvError::Empty)), "not yet");
+    one.flush().await.unwrap();
+    two.flush().await.unwrap();
+    assert_eq!((by_one.try_recv(), by_two.try_recv()), (Err(TryRecvError::Closed), Ok(settled)));
 }

@@ -132,7 +132,7 @@ async fn a_call_in_the_background_goes_on_over_every_start_until_it_is_settled_o
     let taken = refused(again.admit(&caller(), &intent(&room.clock, 0, 250_000))).taken.unwrap();
     assert!(taken >= money("0.03") + set_aside, "what is set aside for the other stays so: {taken}");
     // Nobody will ever know.
-    let lost = second.interrupt();
+    let (lost, _) = second.interrupt();
     assert_eq!((lost.status, lost.cost, lost.charges.len()), (CallStatus::Interrupted, set_aside, 0));
     again.flush().await.unwrap();
     assert_eq!((all_calls(&again, &room).await.len(), again.under_way()), (2, 0));
