@@ -265,12 +265,12 @@ pub fn router(rest: Rest) -> Router {
     runs::count(&rest.metrics, &mainspring_knowledge::Progress::default());
     let (router, document) = routes().split_for_parts();
     let known = Arc::new(parameters::Known::of(&document));
-    let document = Arc::new(document);
     router
         .layer(middleware::from_fn_with_state(known, parameters::refuse_others))
         .layer(middleware::from_fn_with_state(rest.clone(), writes::trace))
         .with_state(rest)
-        .route("/api/v1/openapi.json", get(move || async move { Json(document.as_ref().clone()) }))
+        // Made when it is asked for: as a tree it takes megabytes, and hardly anybody asks.
+        .route("/api/v1/openapi.json", get(async || Json(openapi())))
 }
 
 /// The OpenAPI document of every route.
