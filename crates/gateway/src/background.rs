@@ -235,7 +235,7 @@ impl Gateway {
             Over::Ended(None) => self.give_up(left),
             Over::Taken => {
                 tracing::info!(call = %left.record.id, "a call in the background is another process's, which has taken it over");
-                left.permit.is_taken();
+                left.permit.goes_elsewhere();
                 return goes_on(left.span);
             }
             Over::Stopped => {
