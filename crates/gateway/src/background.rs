@@ -132,7 +132,9 @@ impl Background {
     }
 
     fn are_taken(&self, taken: &HashSet<CallId>) {
-        let calls = self.calls();
+        let mut calls = self.calls();
+        // Where a task broke off nobody is left to hear it, and it must not be looked for for ever.
+        calls.retain(|_, told| Arc::strong_count(told) > 1);
         taken.iter().filter_map(|call| calls.get(call)).for_each(|call| call.notify_one());
     }
 
@@ -235,7 +237,7 @@ impl Gateway {
             Over::Ended(None) => self.give_up(left),
             Over::Taken => {
                 tracing::info!(call = %left.record.id, "a call in the background is another process's, which has taken it over");
-                left.permit.is_taken();
+                left.permit.goes_elsewhere();
                 return goes_on(left.span);
             }
             Over::Stopped => {

@@ -103,16 +103,16 @@ impl fmt::Display for Why {
 pub(crate) struct Order {
     pub(crate) picked: Vec<Picked>,
     pub(crate) barred: Vec<(usize, Bar)>,
-    /// The target that is asked first whatever the rest say.
+    /// The target that is asked first whatever the rest say, as soon as it can be asked.
     pub(crate) preferred: Option<usize>,
 }
 
 impl Order {
     /// Asks a target first, whatever its tier, if it can be asked.
     pub(crate) fn prefer(&mut self, index: usize) {
+        self.preferred = Some(index);
         if let Some(place) = self.picked.iter().position(|picked| picked.index == index) {
             self.picked[..=place].rotate_right(1);
-            self.preferred = Some(index);
         }
     }
 }

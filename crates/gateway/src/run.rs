@@ -48,7 +48,7 @@ pub(crate) struct Run<'a> {
     bill: &'a Arc<Bill>,
     queue: VecDeque<Turn>,
     barred: Vec<(usize, Bar)>,
-    /// The target that is asked first whatever the rest say.
+    /// The target that is asked first whatever the rest say, as soon as it can be asked.
     preferred: Option<usize>,
 }
 
@@ -119,6 +119,10 @@ impl<'a> Run<'a> {
     fn comes_back(&self, index: usize, bar: &Bar, faults: &[(usize, GatewayFault)]) -> bool {
         if !matches!(bar, Bar::Unwell(_) | Bar::Busy) || faults.iter().any(|(asked, _)| *asked == index) {
             return false;
+        }
+        // When it is well again it is asked before all others.
+        if self.preferred == Some(index) {
+            return true;
         }
         let Some((first, _)) = faults.first() else {
             return self.may_begin(Turn { index, waits: false, preferred: false });

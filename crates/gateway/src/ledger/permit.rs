@@ -111,7 +111,7 @@ impl Permit {
 
     /// Another process has taken the call over, and along with it what was set aside: here it is not under way any more, and
     /// nothing of that comes back.
-    pub(crate) fn is_taken(mut self) {
+    pub(crate) fn goes_elsewhere(mut self) {
         self.settled = true;
         let clock = self.ledger.inner.parts.clock.now();
         self.ledger.state().let_go(&self.worst, &self.holds, clock);

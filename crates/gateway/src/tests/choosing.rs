@@ -7,7 +7,7 @@ use mainspring_testservers::upstream::{Behaviour, Script, Upstream};
 use serde_json::{Value, json};
 
 use super::{
-    room::{Room, chat, provider, upstream},
+    room::{Room, chat, keeper, provider, upstream},
     translated::place,
 };
 use crate::ExplainQuestion;
@@ -270,6 +270,32 @@ async fn a_client_comes_back_when_somebody_is_well_who_would_be_asked() {
     let (code, wait) = without(&[(&second, "10m"), (&third, "1m")], &targets, &json!(["auth"])).await;
     assert_eq!(code, "gateway-no-target");
     assert!(wait.is_some_and(|wait| wait > Duration::from_secs(120)), "the third is no help: {wait:?}");
+}
+
+#[tokio::test]
+async fn who_made_what_a_call_goes_on_from_is_waited_for_whatever_its_turn() {
+    let (first, maker) = (upstream(Script::always(Behaviour::status(404))), upstream(Script::default()));
+    let room = Room::open().await;
+    let made = json!({"id": "resp_made", "object": "response", "status": "completed", "output": []});
+    maker.script(Script::default().then(Behaviour { body: Some(made.to_string()), ..Behaviour::default() }));
+    let alone = json!({
+        "targets": [{"provider": "maker", "model": "m"}],
+        "retry": {"attempts": 0},
+        "breaker": {"failure_rate": 0.1, "min_attempts": 1, "open_for": "10m"},
+    });
+    room.apply(&[("provider", "first", keeper(&first)), ("provider", "maker", keeper(&maker)), ("route", "assistant", alone)])
+        .await;
+    room.gateway.call(room.response(&json!({"model": "maker/m", "input": "hello"}))).await.unwrap();
+    maker.script(Script::always(Behaviour::status(503)));
+    assert_eq!(room.ask("assistant").await.unwrap_err().code(), "upstream-overloaded");
+    let targets = json!([{"provider": "first", "model": "m"}, {"provider": "maker", "model": "m", "tier": 1}]);
+    let spec = json!({"targets": targets, "retry": {"attempts": 0}, "choose": "first", "fallback": {"on": ["server"]}});
+    room.apply(&[("route", "assistant", spec)]).await;
+    for (previous, code) in [("resp_made", "gateway-no-target"), ("resp_of_nobody", "upstream-not-found")] {
+        let body = json!({"model": "assistant", "input": "go on", "previous_response_id": previous});
+        let fault = room.gateway.call(room.response(&body)).await.unwrap_err();
+        assert_eq!((fault.code(), fault.retry_after().is_some()), (code, previous == "resp_made"), "{previous}: {fault}");
+    }
 }
 
 #[tokio::test]

@@ -290,7 +290,7 @@ async fn a_process_lets_go_of_what_another_has_taken_over(catalog: Catalog) {
     assert_eq!(one.taken_by_others(&calls).await.unwrap().into_iter().collect::<Vec<_>>(), [theirs.worst().id]);
     one.say_alive().await;
     let (gone, kept) = if permit.worst().id == theirs.worst().id { (permit, kept) } else { (kept, permit) };
-    gone.is_taken();
+    gone.goes_elsewhere();
     assert_eq!((one.under_way(), one.waiting()), (1, 0), "it has not ended: it goes on elsewhere");
     settle(&one, kept, 50_000);
     settle(&two, theirs, 20_000);
