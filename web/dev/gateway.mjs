@@ -221,7 +221,7 @@ async function routedChat(body, response, { problem, hex, trace, calls }) {
     target: target.model,
     status: "ok",
     class: null,
-    usage: { ...madeCalls(0, [""])[0].usage, input_tokens: input, output_tokens: output, cache_read_tokens: 0 },
+    usage: { ...madeCalls(0, [""])[0].usage, input_tokens: input, output_tokens: output, cache_read_tokens: 0, cache_read_from: undefined },
     cost,
     price: rate ? { table: `sha256:${"9f1b".repeat(16)}`, entry: target.model } : null,
   });
@@ -274,7 +274,8 @@ function madeCalls(now, traceIds, keys = []) {
         output_image_tokens: 0,
         input_from: "reported",
         output_from: "reported",
-        cache_read_from: "reported",
+        // Of nothing there is nobody who told it.
+        cache_read_from: failed ? undefined : "reported",
       },
       cost: rate ? dollars((input * rate[0] + output * rate[1]) / 1e6) : "0.00",
       price: rate && !failed ? { table: `sha256:${"9f1b".repeat(16)}`, entry: target.model } : null,

@@ -280,10 +280,11 @@ impl TokenUsage {
         numbers.into_iter().filter(|(_, number, _)| *number > 0)
     }
 
-    /// Where the least sure of the numbers comes from.
+    /// Where the least sure of the numbers comes from. A whole of nothing has no say beside one of something.
     #[must_use]
     pub fn least_sure(&self) -> Provenance {
-        self.numbers().fold(self.input_from.max(self.output_from), |least, (_, _, from)| least.max(from))
+        let least = self.numbers().map(|(_, _, from)| from).max();
+        least.unwrap_or_else(|| self.input_from.max(self.output_from))
     }
 
     /// The numbers that are surer than the least sure, by their names; hardly any usage has some.

@@ -75,6 +75,9 @@ fn a_guess_of_a_whole_leaves_its_parts_as_they_were_told() {
     assert_eq!(guessed.all_from(Counted), told.all_from(Counted));
     assert_eq!(told.all_from(Counted).marks(), "counted");
     assert_eq!(guessed.buckets(), told.buckets(), "no mark is a number");
+    let unread = TokenUsage { output: 7, input_from: Estimated, ..TokenUsage::default() };
+    assert_eq!((unread.least_sure(), unread.surer().count()), (Reported, 0), "nothing was guessed");
+    assert_eq!(TokenUsage { output: 0, ..unread }.least_sure(), Estimated);
 }
 
 /// Records are kept for ever, and those of before have no marks of parts.
