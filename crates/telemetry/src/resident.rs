@@ -1,7 +1,9 @@
 //! Memory that holds this program's own file.
 //!
-//! The kernel maps code in pieces of 64 KB around what was asked for, and unmaps none of it while there is memory. Starting
-//! runs much that serving never runs again, and so does upkeep; without this, it all counts as resident for good.
+//! The kernel unmaps no code while there is memory. Starting runs much that serving never runs again, and so does upkeep; without
+//! this, it all counts as resident for good. And it maps code in pieces of 64 KB around what was asked for (`singly`).
+
+mod singly;
 
 use std::{ops::Range, sync::OnceLock};
 
@@ -59,12 +61,14 @@ pub fn remember_libraries() {
 }
 
 /// Unmaps the pages of this program's code and constants, and of the libraries it began with. Those that are used come back
-/// from the kernel's cache as they are used; the others no longer count as memory of this process. Where there is no `/proc` it
-/// does nothing.
+/// from the kernel's cache as they are used, one by one where the kernel can do that; the others no longer count as memory of
+/// this process. Where there is no `/proc` it does nothing.
 pub fn let_go_of_code() {
     let Ok(maps) = std::fs::read_to_string("/proc/self/maps") else { return };
     let own = unchanged(&maps, let_go_of_code as *const () as usize);
-    own.into_iter().chain(LIBRARIES.get().into_iter().flatten().cloned()).for_each(drop_pages);
+    let ranges = || own.iter().chain(LIBRARIES.get().into_iter().flatten()).cloned();
+    singly::map_singly(ranges());
+    ranges().for_each(drop_pages);
 }
 
 #[cfg(target_os = "linux")]

@@ -2303,7 +2303,6 @@ export interface components {
             /** @description Where the numbers come from: `reported`, `counted`, `instrumented` or `estimated`. */
             input_from: components["schemas"]["Provenance"];
             output_from: components["schemas"]["Provenance"];
-            /** @description The same of each part; absent where there is none. */
             cache_read_from?: components["schemas"]["Provenance"] | null;
             cache_write_from?: components["schemas"]["Provenance"] | null;
             input_audio_from?: components["schemas"]["Provenance"] | null;
