@@ -13,6 +13,7 @@ mod wait;
 // From alerts to incidents.
 mod bounds;
 mod erase;
+mod gather;
 mod raise;
 mod remind;
 mod seam;

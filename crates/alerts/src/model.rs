@@ -64,7 +64,10 @@ words! {
     /// What a notice says.
     NoticeKind, "notice":
     Opened "opened",
+    /// There is more of it, and none of it is worse.
     Updated "updated",
+    /// It is worse than it was.
+    Escalated "escalated",
     Reopened "reopened",
     Reminder "reminder",
     Acknowledged "acknowledged",

@@ -111,20 +111,26 @@ impl Alerts {
         labels: &Labels,
         severity: Severity,
     ) -> Result<Vec<AssetRef>, AlertFault> {
-        let mut wanting = Vec::new();
+        let known = self.known_receivers(project).await?;
+        let wanting = known.into_iter().filter(|(_, spec)| spec.wants(labels, severity));
+        Ok(wanting.map(|(receiver, _)| receiver).collect())
+    }
+
+    /// Those of a project that can be read: one that cannot must not take the others away.
+    pub(crate) async fn known_receivers(&self, project: ProjectId) -> Result<Vec<(AssetRef, ReceiverSpec)>, AlertFault> {
+        let mut known = Vec::new();
         let mut page = PageRequest::first(LIMIT_MAX);
         loop {
             let found = self.inner.registry.list(&reader(project), Some(AssetKind::Receiver), &page).await?;
             for asset in found.items {
                 let receiver = AssetRef { name: asset.name, selector: Selector::Latest };
                 match self.spec(project, &receiver).await {
-                    Ok(spec) if spec.wants(labels, severity) => wanting.push(receiver),
-                    // One that cannot be read must not take the others away.
-                    Ok(_) | Err(AlertFault::ReceiverUnreadable { .. }) => {}
+                    Ok(spec) => known.push((receiver, spec)),
+                    Err(AlertFault::ReceiverUnreadable { .. }) => {}
                     Err(fault) => return Err(fault),
                 }
             }
-            let Some(next) = found.next else { return Ok(wanting) };
+            let Some(next) = found.next else { return Ok(known) };
             page = PageRequest::new(Some(LIMIT_MAX), Some(next))?;
         }
     }

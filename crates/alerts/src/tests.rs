@@ -10,6 +10,7 @@ mod reminding;
 mod saying;
 mod silencing;
 mod specs;
+mod together;
 mod vanishing;
 
 use std::{collections::BTreeMap, ffi::OsString, sync::Arc, time::Duration};

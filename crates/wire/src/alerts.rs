@@ -122,7 +122,7 @@ pub struct DeliveryView {
     pub id: String,
     pub incident: String,
     pub receiver: String,
-    /// `opened`, `updated`, `reopened`, `reminder`, `acknowledged` or `resolved`.
+    /// `opened`, `updated`, `escalated`, `reopened`, `reminder`, `acknowledged` or `resolved`.
     pub what: String,
     /// `pending`, `delivered`, `skipped` (the receiver does not want it) or `failed` (given up).
     pub state: String,

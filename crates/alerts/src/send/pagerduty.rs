@@ -16,7 +16,12 @@ pub(super) fn event(notice: &Notice, routing_key: &str) -> Value {
     let action = match notice.what {
         NoticeKind::Resolved => "resolve",
         NoticeKind::Acknowledged => "acknowledge",
-        NoticeKind::Opened | NoticeKind::Updated | NoticeKind::Reopened | NoticeKind::Reminder | NoticeKind::Test => "trigger",
+        NoticeKind::Opened
+        | NoticeKind::Updated
+        | NoticeKind::Escalated
+        | NoticeKind::Reopened
+        | NoticeKind::Reminder
+        | NoticeKind::Test => "trigger",
     };
     let mut event = json!({
         "routing_key": routing_key.trim(),

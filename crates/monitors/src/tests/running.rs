@@ -28,6 +28,7 @@ use crate::{
 on_every_engine!(Catalog: [
     every_statement_compiles,
     what_fires_is_told_and_resolved,
+    what_one_look_finds_is_raised_together,
     that_it_compares_otherwise_is_said_when_the_spec_changes_and_not_at_every_look,
     looks_at_what_recovers_do_not_say_why_it_fired,
     one_process_looks_at_a_time,
@@ -94,18 +95,22 @@ impl Watched for Shared {
 struct Ears {
     going: Arc<Mutex<BTreeSet<String>>>,
     said: Arc<Mutex<Vec<Signal>>>,
+    /// How many at once.
+    together: Arc<Mutex<Vec<usize>>>,
     deaf: Arc<Mutex<bool>>,
 }
 
 #[async_trait]
 impl Bell for Ears {
-    async fn raise(&self, signal: Signal) -> Result<IncidentId, Box<dyn Fault>> {
+    async fn raise(&self, signals: Vec<Signal>) -> Result<Vec<IncidentId>, Box<dyn Fault>> {
         if *self.deaf.lock().unwrap() {
             return Err(Box::new(Away));
         }
-        self.going.lock().unwrap().insert(signal.fingerprint.clone());
-        self.said.lock().unwrap().push(signal);
-        Ok(IncidentId::from_raw(5))
+        let incidents = vec![IncidentId::from_raw(5); signals.len()];
+        self.together.lock().unwrap().push(signals.len());
+        self.going.lock().unwrap().extend(signals.iter().map(|signal| signal.fingerprint.clone()));
+        self.said.lock().unwrap().extend(signals);
+        Ok(incidents)
     }
 
     async fn resolve(&self, _: ProjectId, fingerprint: &str) -> Result<(), Box<dyn Fault>> {
@@ -173,9 +178,9 @@ impl Watched for Slow<Shared> {
 
 #[async_trait]
 impl Bell for Slow<Ears> {
-    async fn raise(&self, signal: Signal) -> Result<IncidentId, Box<dyn Fault>> {
+    async fn raise(&self, signals: Vec<Signal>) -> Result<Vec<IncidentId>, Box<dyn Fault>> {
         self.pause().await;
-        self.inner.raise(signal).await
+        self.inner.raise(signals).await
     }
 
     async fn resolve(&self, project: ProjectId, fingerprint: &str) -> Result<(), Box<dyn Fault>> {
@@ -340,6 +345,21 @@ async fn what_fires_is_told_and_resolved(catalog: Catalog) {
     assert_eq!((page.items[0].1.state, page.next.is_some()), (State::Ok, true));
 }
 
+async fn what_one_look_finds_is_raised_together(catalog: Catalog) {
+    let mut room = Room::over(catalog).await;
+    room.apply(json!({ "slices": "user" })).await;
+    assert_eq!(room.at(1.0).await, 1);
+    room.traffic(0..30, true);
+    room.traffic.0.lock().unwrap().add(0..30, 20, |event| Event { failed: true, slice: "two", ..event });
+    room.traffic.0.lock().unwrap().add(15..30, 20, |event| Event { failed: true, slice: "three", ..event });
+    room.at(15.0).await;
+    room.at(30.0).await;
+    assert_eq!(*room.ears.together.lock().unwrap(), [2, 3], "once for each look");
+    assert_eq!(room.ears.said.lock().unwrap()[2].fingerprint, "monitor/errors/three", "what is new comes first");
+    let stands = room.monitors.get(&room.editor, &name()).await.unwrap();
+    assert!(stands.going.len() == 3 && stands.going.iter().all(|going| going.incident == Some(IncidentId::from_raw(5))));
+}
+
 async fn looks_at_what_recovers_do_not_say_why_it_fired(catalog: Catalog) {
     let mut room = Room::over(catalog).await;
     room.apply(json!({ "recover": "30m" })).await;
@@ -433,7 +453,8 @@ async fn whoever_lost_a_monitor_tells_nobody(catalog: Catalog) {
     let late = looking.await.unwrap().unwrap_err();
     assert!(matches!(late, MonitorFault::Busy { .. }), "{late}");
     let said = room.ears.said.lock().unwrap().len();
-    assert_eq!(said, 3, "two by whoever has it now, and what the other was saying already");
+    assert_eq!(said, 4, "two by whoever has it now, and what the other was saying already");
+    assert!(room.monitors.get(&room.editor, &name()).await.unwrap().going.iter().all(|going| going.incident.is_some()));
 }
 
 async fn a_death_between_writing_down_and_telling_is_told_later(catalog: Catalog) {
