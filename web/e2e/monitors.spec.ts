@@ -97,6 +97,7 @@ async function monitors(page: Page) {
           },
         ],
         changes: [],
+        changes_left_out: 0,
         events: [],
         deliveries: [],
       },

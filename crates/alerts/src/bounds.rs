@@ -80,11 +80,12 @@ impl Alert {
 
     /// Whether it says that it is about what a change changed.
     pub(crate) fn names(&self, change: &Change) -> bool {
-        if change.kind.is_none() {
-            return self.labels.get("service") == Some(&change.name);
-        }
+        let labelled =
+            |label: &str| self.labels.get(label).and_then(|value| value.split('@').next()) == Some(change.name.as_str());
+        // An app of this server counts as a service.
+        let Some(kind) = change.kind else { return labelled("service") || labelled("app") };
         let asset = change.what();
-        self.versions.iter().any(|version| version.split('@').next() == Some(asset.as_str()))
+        labelled(kind.as_str()) || self.versions.iter().any(|version| version.split('@').next() == Some(asset.as_str()))
     }
 }
 

@@ -24,6 +24,7 @@ pub(crate) struct Outside {
     /// Those of the project, for alerts that name none.
     pub(crate) receivers: Vec<(AssetRef, ReceiverSpec)>,
     pub(crate) changes: Vec<Change>,
+    pub(crate) changes_left_out: u64,
 }
 
 impl Outside {
@@ -160,6 +161,7 @@ fn opened(alert: &Alert, outside: &Outside, now: Timestamp) -> Incident {
         labels: alert.labels.clone(),
         receivers: (!alert.receivers.is_empty()).then(|| alert.receivers.clone()),
         changes: outside.changes.clone(),
+        changes_left_out: outside.changes_left_out,
         silence: None,
         opened: now,
         updated: now,
@@ -177,6 +179,7 @@ fn reopened(over: Incident, alert: &Alert, outside: &Outside) -> Incident {
         severity: alert.severity,
         labels: alert.labels.clone(),
         changes: outside.changes.clone(),
+        changes_left_out: outside.changes_left_out,
         silence: None,
         acknowledged: None,
         acknowledged_by: None,

@@ -127,7 +127,10 @@ pub struct Incident {
     pub labels: Labels,
     /// Absent: every receiver that matches.
     pub receivers: Option<Vec<AssetRef>>,
+    /// What may be why: what its alerts are about first, then what took effect by itself, of each the newest.
     pub changes: Vec<Change>,
+    /// How much more changed than is kept.
+    pub changes_left_out: u64,
     pub silence: Option<SilenceId>,
     pub opened: Timestamp,
     pub updated: Timestamp,
@@ -251,6 +254,12 @@ impl Change {
     pub fn rollback(&self) -> Option<String> {
         let (alias, from, to) = (self.alias.as_ref()?, self.from?, self.to?);
         Some(format!("mainspring alias {}/{} {alias} v{from} --expected {to}", self.kind?, self.name))
+    }
+
+    /// Whether it changed by itself what runs. A version that was made is used where somebody asks for the newest.
+    #[must_use]
+    pub const fn takes_effect(&self) -> bool {
+        self.release.is_some() || self.alias.is_some()
     }
 
     /// What changed, without how: `prompt/answer`, `service shop`.

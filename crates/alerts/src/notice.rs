@@ -36,8 +36,11 @@ pub struct Notice {
     /// Alerts that go on.
     pub firing: u64,
     pub alerts: Vec<NoticeAlert>,
-    /// What was moved or made before it opened, newest first.
+    /// What was moved or made before it opened and may be why, the likeliest first.
     pub changes: Vec<NoticeChange>,
+    /// How many more there are.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub changes_left_out: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -92,6 +95,7 @@ impl Notice {
             firing,
             alerts: alerts.into_iter().map(alert).collect(),
             changes: incident.changes.iter().take(CHANGES).map(change).collect(),
+            changes_left_out: incident.changes.len().saturating_sub(CHANGES) as u64 + incident.changes_left_out,
         }
     }
 
@@ -124,6 +128,7 @@ impl Notice {
             firing: 1,
             alerts: vec![alert],
             changes: Vec::new(),
+            changes_left_out: 0,
         }
     }
 
@@ -136,6 +141,12 @@ impl Notice {
             NoticeKind::Resolved => format!("[resolved] {title}"),
             what => format!("[{}] {title} ({what})", self.severity),
         }
+    }
+
+    /// That there are more changes than it names.
+    #[must_use]
+    pub(crate) fn more_changes(&self) -> Option<String> {
+        (self.changes_left_out > 0).then(|| format!("and {} more", self.changes_left_out))
     }
 
     /// Lines of plain text, for mail.
@@ -168,9 +179,15 @@ impl Notice {
                 lines.push(format!("  {} {}", change.at, change.what));
                 lines.extend(change.rollback.as_ref().map(|command| format!("    back: {command}")));
             }
+            lines.extend(self.more_changes().map(|more| format!("  {more}")));
         }
         lines.join("\n")
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 pub(crate) fn pairs(labels: &Labels) -> String {

@@ -100,9 +100,10 @@ impl Alerts {
         for change in &mut changes {
             change.named = alerts.iter().any(|alert| alert.names(change));
         }
-        changes.sort_by_key(|change| (!change.named, std::cmp::Reverse(change.at)));
+        changes.sort_by_key(|change| (!change.named, !change.takes_effect(), std::cmp::Reverse(change.at)));
+        let changes_left_out = changes.len().saturating_sub(CHANGES_KEPT) as u64;
         changes.truncate(CHANGES_KEPT);
-        Ok(Outside { project: self.project_name(project).await?, receivers, changes })
+        Ok(Outside { project: self.project_name(project).await?, receivers, changes, changes_left_out })
     }
 
     /// Answers nothing where somebody has to be told, and what that takes is not known.

@@ -102,7 +102,7 @@ impl Room {
             key: None,
             models: ModelScope::All,
         };
-        let kinds = vec![descriptor(), any(AssetKind::Prompt)];
+        let kinds = vec![descriptor(), any(AssetKind::Prompt), any(AssetKind::Monitor), any(AssetKind::Dashboard)];
         let registry = Registry::open(catalog.clone(), Arc::new(clock.clone()), kinds);
         let alerts = open(&catalog, &registry, &clock, socket);
         Self {

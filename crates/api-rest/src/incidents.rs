@@ -153,6 +153,7 @@ pub(crate) async fn show(State(rest): State<Rest>, caller: Caller, Path(id): Pat
     let names = Names::of(&rest, ids).await?;
     Ok(Json(wire::IncidentDetail {
         changes: incident.changes.iter().map(|found| change(found, &names)).collect(),
+        changes_left_out: incident.changes_left_out,
         incident: view(incident, &names),
         alerts: alerts.into_iter().map(alert).collect(),
         events: events.into_iter().map(|found| event(found, &names)).collect(),

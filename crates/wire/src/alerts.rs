@@ -43,8 +43,11 @@ pub struct IncidentView {
 pub struct IncidentDetail {
     pub incident: IncidentView,
     pub alerts: Vec<AlertView>,
-    /// What was moved or made before it opened: what its alerts are about first, then the newest.
+    /// What was moved or made before it opened and may be why: what its alerts are about first, then aliases that moved and
+    /// releases, of each the newest. The 50 first.
     pub changes: Vec<ChangeView>,
+    /// How many more there are.
+    pub changes_left_out: u64,
     /// Newest first.
     pub events: Vec<IncidentEvent>,
     /// Newest first.

@@ -2971,8 +2971,16 @@ export interface components {
         IncidentDetail: {
             incident: components["schemas"]["IncidentView"];
             alerts: components["schemas"]["AlertView"][];
-            /** @description What was moved or made before it opened: what its alerts are about first, then the newest. */
+            /**
+             * @description What was moved or made before it opened and may be why: what its alerts are about first, then aliases that moved and
+             *     releases, of each the newest. The 50 first.
+             */
             changes: components["schemas"]["ChangeView"][];
+            /**
+             * Format: int64
+             * @description How many more there are.
+             */
+            changes_left_out: number;
             /** @description Newest first. */
             events: components["schemas"]["IncidentEvent"][];
             /** @description Newest first. */

@@ -59,5 +59,8 @@ fn details(notice: &Notice) -> Value {
     details.insert("firing".to_owned(), json!(notice.firing));
     details.insert("alerts".to_owned(), notice.alerts.iter().map(alert).collect());
     details.insert("changes".to_owned(), json!(notice.changes));
+    if notice.changes_left_out > 0 {
+        details.insert("changes_left_out".to_owned(), json!(notice.changes_left_out));
+    }
     Value::Object(details)
 }

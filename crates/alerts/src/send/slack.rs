@@ -46,6 +46,7 @@ fn details(notice: &Notice) -> String {
         lines.push(format!("• {}", plain(&change.what)));
         lines.extend(change.rollback.as_ref().map(|command| format!("   back: `{}`", plain(command).replace('`', "'"))));
     }
+    lines.extend(notice.more_changes());
     lines.join("\n")
 }
 

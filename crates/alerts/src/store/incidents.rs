@@ -13,7 +13,7 @@ use crate::model::{Alert, Event, EventKind, Incident, IncidentFilter, Raised, Se
 macro_rules! incident_columns {
     () => {
         "id, project, grouped, state, severity, title, labels, receivers, changes, silence, opened, updated, acknowledged, \
-         acknowledged_by, resolved, resolved_by, remind"
+         acknowledged_by, resolved, resolved_by, remind, changes_left_out"
     };
 }
 macro_rules! alert_columns {
@@ -25,10 +25,11 @@ macro_rules! alert_columns {
 const INSERT: &str = concat!(
     "INSERT INTO incident (",
     incident_columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"
 );
 const UPDATE: &str = "UPDATE incident SET state = $2, severity = $3, title = $4, labels = $5, receivers = $6, changes = $7, \
-    silence = $8, updated = $9, acknowledged = $10, acknowledged_by = $11, resolved = $12, resolved_by = $13, remind = $14 \
+    silence = $8, updated = $9, acknowledged = $10, acknowledged_by = $11, resolved = $12, resolved_by = $13, remind = $14, \
+    changes_left_out = $15 \
     WHERE id = $1";
 const LATEST: &str = concat!(
     "SELECT ",
@@ -110,7 +111,7 @@ fn json(value: &impl Serialize) -> String {
 pub(crate) async fn insert_incident(tx: &mut Tx, incident: &Incident) -> Result<(), CatalogFault> {
     let Incident { id, project, group, state, severity, title, labels, receivers, changes, silence, opened, updated, .. } =
         incident;
-    let Incident { acknowledged, acknowledged_by, resolved, resolved_by, remind, .. } = incident;
+    let Incident { acknowledged, acknowledged_by, resolved, resolved_by, remind, changes_left_out, .. } = incident;
     let values = params![
         *id,
         *project,
@@ -129,6 +130,7 @@ pub(crate) async fn insert_incident(tx: &mut Tx, incident: &Incident) -> Result<
         *resolved,
         *resolved_by,
         *remind,
+        *changes_left_out,
     ];
     tx.execute(INSERT, values).await.map(drop)
 }
@@ -150,7 +152,7 @@ pub(crate) async fn update_incident(tx: &mut Tx, incident: &Incident) -> Result<
         updated,
         ..
     } = incident;
-    let Incident { acknowledged, acknowledged_by, resolved, resolved_by, remind, .. } = incident;
+    let Incident { acknowledged, acknowledged_by, resolved, resolved_by, remind, changes_left_out, .. } = incident;
     let values = params![
         *id,
         state.as_str(),
@@ -166,6 +168,7 @@ pub(crate) async fn update_incident(tx: &mut Tx, incident: &Incident) -> Result<
         *resolved,
         *resolved_by,
         *remind,
+        *changes_left_out,
     ];
     tx.execute(UPDATE, values).await.map(drop)
 }
@@ -325,6 +328,7 @@ fn read_incident(row: &Row) -> Result<Incident, CatalogFault> {
         labels: row.json("labels")?,
         receivers: row.opt_json("receivers")?,
         changes: row.json("changes")?,
+        changes_left_out: row.number("changes_left_out")?,
         silence: row.opt_parse("silence")?,
         opened: row.time("opened")?,
         updated: row.time("updated")?,

@@ -103,7 +103,7 @@ fn show(session: &Session, detail: &wire::IncidentDetail) {
         output::json(detail);
         return;
     }
-    let wire::IncidentDetail { incident, alerts, changes, events, deliveries } = detail;
+    let wire::IncidentDetail { incident, alerts, changes, changes_left_out, events, deliveries } = detail;
     line(&printable(&format!("{} is {} ({}): {}", incident.id, incident.state, incident.severity, incident.title)));
     let by = |by: Option<&String>| by.map(|by| format!(" by {by}")).unwrap_or_default();
     line(&format!("opened {}", incident.opened_at));
@@ -130,6 +130,9 @@ fn show(session: &Session, detail: &wire::IncidentDetail) {
     if !changes.is_empty() {
         line("\nchanged before it began:");
         changes.iter().for_each(change);
+        if *changes_left_out > 0 {
+            line(&format!("  and {changes_left_out} more"));
+        }
     }
     line("\nhistory:");
     for event in events.iter().rev() {

@@ -83,7 +83,7 @@ function Summary({ incident }: { incident: Incident }) {
 }
 
 function Body({ detail }: { detail: IncidentDetail }) {
-  const { incident, alerts, changes } = detail;
+  const { incident, alerts, changes, changes_left_out: leftOut } = detail;
   const traces = useMemo(() => examples(alerts, EXAMPLES), [alerts]);
   const first = useMemo(() => firstExamples(alerts, EXAMPLES), [alerts]);
   return (
@@ -96,7 +96,7 @@ function Body({ detail }: { detail: IncidentDetail }) {
             ))}
           </ul>
         </Card>
-        <Changes changes={changes} />
+        <Changes changes={changes} leftOut={leftOut} />
         <Happened detail={detail} />
       </div>
       <div className="incident-side">

@@ -1,0 +1,2 @@
+-- Of what changed before an incident: how much more there was than is kept.
+ALTER TABLE incident ADD COLUMN changes_left_out INTEGER NOT NULL DEFAULT 0;
