@@ -98,6 +98,8 @@ pub struct Alert {
     pub severity: Severity,
     /// One sentence.
     pub summary: String,
+    /// It is that nothing comes, or that nobody can look: an incident is rather called by what is wrong.
+    pub missing: bool,
     pub labels: Labels,
     /// What was measured: value, threshold, window.
     pub facts: BTreeMap<String, Value>,
@@ -121,7 +123,8 @@ pub struct Incident {
     pub state: IncidentState,
     /// The worst of its alerts so far.
     pub severity: Severity,
-    /// The monitor and the sentence of the worst alert that goes on, the newest of equals.
+    /// The monitor and the sentence of the worst alert that goes on, as it is now: of equals one that is wrong before one that is
+    /// missing, then the newest.
     pub title: String,
     /// Those that all of its alerts have.
     pub labels: Labels,
@@ -149,6 +152,7 @@ pub struct Raised {
     pub name: String,
     pub severity: Severity,
     pub summary: String,
+    pub missing: bool,
     pub labels: Labels,
     pub facts: BTreeMap<String, Value>,
     pub traces: Vec<String>,

@@ -200,8 +200,21 @@ pub(crate) fn said(value: &Value) -> String {
 }
 
 fn alert(raised: Raised) -> NoticeAlert {
-    let Raised { fingerprint: _, name, severity, summary, labels, facts, traces, versions: _, firing, began, seen: _, ended: _ } =
-        raised;
+    let Raised {
+        fingerprint: _,
+        name,
+        severity,
+        summary,
+        missing: _,
+        labels,
+        facts,
+        traces,
+        versions: _,
+        firing,
+        began,
+        seen: _,
+        ended: _,
+    } = raised;
     let traces = traces.into_iter().take(TRACES).collect();
     NoticeAlert { name, severity, summary, labels, facts, traces, firing, began_at: began }
 }

@@ -145,8 +145,11 @@ impl Alerts {
             outcomes.push(Outcome { incident: together.incident.id, news });
             gathering = Some(together);
         }
-        if let Some(gathering) = gathering {
-            gathering.end(self, tx).await?;
+        match (gathering, latest) {
+            (Some(gathering), _) => gathering.end(self, tx).await?,
+            // What goes on may be worse than it was, or better.
+            (None, Some(incident)) => retitled(tx, incident, now).await?,
+            (None, None) => {}
         }
         Ok(Some(outcomes))
     }
@@ -237,10 +240,7 @@ impl Alerts {
                             continue;
                         }
                         // What it was called by may be what is over.
-                        let (before, incident) = (incident.title.clone(), titled(&mut tx, incident).await?);
-                        if incident.title != before {
-                            store::update_incident(&mut tx, &Incident { updated: now, ..incident }).await?;
-                        }
+                        retitled(&mut tx, incident, now).await?;
                     }
                     Ok::<_, AlertFault>((tx, over))
                 })
@@ -274,7 +274,16 @@ impl Alerts {
     }
 }
 
-/// By what goes on: the worst of its alerts, the newest of equals. One that is over is called by what ended last.
+/// Calls an incident by what goes on now.
+async fn retitled(tx: &mut Tx, incident: Incident, now: Timestamp) -> Result<(), AlertFault> {
+    let (before, incident) = (incident.title.clone(), titled(tx, incident).await?);
+    if incident.title != before {
+        store::update_incident(tx, &Incident { updated: now, ..incident }).await?;
+    }
+    Ok(())
+}
+
+/// By what goes on: the worst of its alerts. One that is over is called by what ended last.
 pub(crate) async fn titled(tx: &mut Tx, incident: Incident) -> Result<Incident, AlertFault> {
     let worst = store::worst_firing(tx, incident.id).await?;
     Ok(match worst {

@@ -150,6 +150,7 @@ impl Room {
             name: "latency".to_owned(),
             severity: Severity::Error,
             summary: format!("answers of {fingerprint} are slow"),
+            missing: false,
             labels: [("app".to_owned(), "desk".to_owned())].into(),
             facts: BTreeMap::from([("p95".to_owned(), json!(4.2))]),
             traces: vec!["a1b2".to_owned()],

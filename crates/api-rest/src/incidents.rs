@@ -39,7 +39,8 @@ fn view(incident: Incident, names: &Names) -> wire::IncidentView {
 }
 
 fn alert(raised: Raised) -> wire::AlertView {
-    let Raised { fingerprint, name, severity, summary, labels, facts, traces, versions, firing, began, seen, ended } = raised;
+    let Raised { fingerprint, name, severity, summary, missing: _, labels, facts, traces, versions, firing, began, seen, ended } =
+        raised;
     wire::AlertView {
         fingerprint,
         name,

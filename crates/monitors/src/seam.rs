@@ -56,6 +56,8 @@ pub struct Signal {
     pub fingerprint: String,
     pub severity: Severity,
     pub summary: String,
+    /// It is that nothing comes, or that nobody can look.
+    pub missing: bool,
     pub labels: BTreeMap<String, String>,
     pub facts: BTreeMap<String, Value>,
     pub traces: Vec<String>,

@@ -60,14 +60,28 @@ const fn as_alerts_say(severity: Severity) -> AlertSeverity {
 }
 
 fn alert(signal: Signal) -> Alert {
-    let Signal { project, monitor, fingerprint, severity, summary, labels, facts, traces, versions, notify, group_by, at } =
-        signal;
+    let Signal {
+        project,
+        monitor,
+        fingerprint,
+        severity,
+        summary,
+        missing,
+        labels,
+        facts,
+        traces,
+        versions,
+        notify,
+        group_by,
+        at,
+    } = signal;
     Alert {
         project,
         fingerprint,
         name: monitor.to_string(),
         severity: as_alerts_say(severity),
         summary,
+        missing,
         labels,
         facts,
         traces,

@@ -13,7 +13,7 @@ pub struct IncidentView {
     pub state: String,
     /// The worst of its alerts: `info`, `warning`, `error` or `critical`.
     pub severity: String,
-    /// The monitor and what the worst alert that goes on says, the newest of equals: `latency: answers are slow`.
+    /// The monitor and what the worst alert that goes on says now: `latency: answers are slow`.
     pub title: String,
     /// Those that all of its alerts have.
     pub labels: BTreeMap<String, String>,

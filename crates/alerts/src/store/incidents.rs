@@ -18,7 +18,14 @@ macro_rules! incident_columns {
 }
 macro_rules! alert_columns {
     () => {
-        "fingerprint, name, severity, summary, labels, facts, traces, versions, firing, began, seen, ended"
+        "fingerprint, name, severity, summary, labels, facts, traces, versions, firing, began, seen, ended, missing"
+    };
+}
+
+/// Of equals what is wrong before what is missing.
+macro_rules! worst {
+    () => {
+        "CASE severity WHEN 'critical' THEN 0 WHEN 'error' THEN 1 WHEN 'warning' THEN 2 ELSE 3 END, missing"
     };
 }
 
@@ -57,23 +64,26 @@ const ALERT: &str = concat!("SELECT ", alert_columns!(), " FROM incident_alert W
 const ALERTS: &str = concat!(
     "SELECT ",
     alert_columns!(),
-    " FROM incident_alert WHERE incident = $1 ORDER BY firing DESC, seen DESC, fingerprint LIMIT $2"
+    " FROM incident_alert WHERE incident = $1 ORDER BY firing DESC, ",
+    worst!(),
+    ", seen DESC, fingerprint LIMIT $2"
 );
 const WORST: &str = concat!(
     "SELECT ",
     alert_columns!(),
-    " FROM incident_alert WHERE incident = $1 AND firing = 1 ORDER BY CASE severity WHEN 'critical' THEN 0 WHEN 'error' THEN 1 \
-     WHEN 'warning' THEN 2 ELSE 3 END, began DESC, fingerprint LIMIT 1"
+    " FROM incident_alert WHERE incident = $1 AND firing = 1 ORDER BY ",
+    worst!(),
+    ", began DESC, fingerprint LIMIT 1"
 );
 const COUNT: &str = "SELECT COUNT(*) AS alerts, CAST(COALESCE(SUM(firing), 0) AS BIGINT) AS firing \
     FROM incident_alert WHERE incident = $1";
 const INSERT_ALERT: &str = concat!(
     "INSERT INTO incident_alert (incident, ",
     alert_columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10, $10, NULL)"
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10, $10, NULL, $11)"
 );
 const REFRESH_ALERT: &str = "UPDATE incident_alert SET name = $3, severity = $4, summary = $5, labels = $6, facts = $7, traces = $8, \
-    versions = $9, firing = 1, seen = $10, ended = NULL WHERE incident = $1 AND fingerprint = $2";
+    versions = $9, firing = 1, seen = $10, ended = NULL, missing = $11 WHERE incident = $1 AND fingerprint = $2";
 const END_ALERT: &str =
     "UPDATE incident_alert SET firing = 0, ended = $3 WHERE incident = $1 AND fingerprint = $2 AND firing = 1";
 const END_ALERTS: &str = "UPDATE incident_alert SET firing = 0, ended = $2 WHERE incident = $1 AND firing = 1";
@@ -224,7 +234,7 @@ pub(crate) async fn alert_of(tx: &mut Tx, incident: IncidentId, fingerprint: &st
     tx.query(ALERT, params![incident, fingerprint]).await?.first().map(read_alert).transpose()
 }
 
-/// Those that go on first.
+/// Those that go on first, the worst before others.
 pub(crate) async fn alert_in(tx: &mut Tx, incident: IncidentId, limit: usize) -> Result<Vec<Raised>, CatalogFault> {
     tx.query(ALERTS, params![incident, limit]).await?.iter().map(read_alert).collect()
 }
@@ -233,7 +243,7 @@ pub(crate) async fn alerts(catalog: &Catalog, incident: IncidentId, limit: usize
     catalog.query(ALERTS, params![incident, limit]).await?.iter().map(read_alert).collect()
 }
 
-/// The worst that goes on, and of equals the one that began last.
+/// The worst that goes on; of equals one that is wrong before one that is missing, then the one that began last.
 pub(crate) async fn worst_firing(tx: &mut Tx, incident: IncidentId) -> Result<Option<Raised>, CatalogFault> {
     tx.query(WORST, params![incident]).await?.first().map(read_alert).transpose()
 }
@@ -255,7 +265,7 @@ pub(crate) struct AlertUpdate<'a> {
 impl AlertUpdate<'_> {
     fn values(self) -> Vec<mainspring_catalog::Param> {
         let Self { incident, alert, now } = self;
-        let Alert { fingerprint, name, severity, summary, labels, facts, traces, versions, .. } = alert;
+        let Alert { fingerprint, name, severity, summary, missing, labels, facts, traces, versions, .. } = alert;
         params![
             incident,
             fingerprint,
@@ -267,6 +277,7 @@ impl AlertUpdate<'_> {
             json(traces),
             json(versions),
             now,
+            *missing,
         ]
     }
 }
@@ -354,6 +365,7 @@ fn read_alert(row: &Row) -> Result<Raised, CatalogFault> {
         began: row.time("began")?,
         seen: row.time("seen")?,
         ended: row.opt_time("ended")?,
+        missing: row.bool("missing")?,
     })
 }
 

@@ -21,6 +21,8 @@ async fn silence_is_told_where_the_spec_says_so(catalog: Catalog) {
     // What has fired goes on, and that nothing comes is an alert of its own.
     assert_eq!((room.state().await, room.going().len()), (Some(State::Missing), 2));
     assert!(room.going().contains(&"monitor/errors!missing".to_owned()));
+    let said: Vec<bool> = room.ears.said.lock().unwrap().iter().map(|signal| signal.missing).collect();
+    assert_eq!(said, [false, true]);
     room.at(45.0).await;
     assert_eq!((room.state().await, room.going()), (Some(State::Ok), Vec::new()));
 }
