@@ -89,6 +89,7 @@ async function monitors(page: Page) {
             summary: big.says,
             labels: { model: "big" },
             facts: {},
+            measured: [],
             traces: [trace],
             versions: [],
             firing: true,

@@ -22,6 +22,7 @@ mod silences;
 
 // From incidents to receivers.
 mod deliver;
+mod facts;
 mod notice;
 mod receivers;
 mod send;
@@ -33,6 +34,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
+pub use facts::Fact;
 pub use fault::AlertFault;
 pub use matcher::{Matcher, MatcherFault};
 pub use model::{

@@ -6,7 +6,10 @@ use mainspring_kernel::{Timestamp, text};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::model::{Change, Incident, IncidentState, Labels, NoticeKind, Raised, Severity};
+use crate::{
+    facts::{in_words, moment},
+    model::{Change, Incident, IncidentState, Labels, NoticeKind, Raised, Severity},
+};
 
 /// Alerts that a notice names; it says how many there are.
 pub(crate) const ALERTS: usize = 10;
@@ -156,8 +159,8 @@ impl Notice {
         if !self.project.is_empty() {
             lines.push(format!("Project: {}", self.project));
         }
-        lines.push(format!("Opened: {}", self.opened_at));
-        lines.extend(self.resolved_at.map(|at| format!("Resolved: {at}")));
+        lines.push(format!("Opened: {}", moment(self.opened_at)));
+        lines.extend(self.resolved_at.map(|at| format!("Resolved: {}", moment(at))));
         if !self.labels.is_empty() {
             lines.push(format!("Labels: {}", pairs(&self.labels)));
         }
@@ -166,7 +169,7 @@ impl Notice {
             lines.push(String::new());
             let over = if alert.firing { "" } else { ", over" };
             lines.push(format!("{} ({}{over}): {}", alert.name, alert.severity, alert.summary));
-            lines.extend(alert.facts.iter().map(|(name, value)| format!("  {name}: {}", said(value))));
+            lines.extend(in_words(&alert.facts).iter().map(|fact| format!("  {}: {}", fact.name, fact.value)));
             lines.extend(alert.traces.iter().map(|trace| format!("  trace {trace}")));
         }
         let firing = self.alerts.iter().filter(|alert| alert.firing).count() as u64;
@@ -176,7 +179,7 @@ impl Notice {
         if !self.changes.is_empty() {
             lines.extend([String::new(), "Changed before it began:".to_owned()]);
             for change in &self.changes {
-                lines.push(format!("  {} {}", change.at, change.what));
+                lines.push(format!("  {} {}", moment(change.at), change.what));
                 lines.extend(change.rollback.as_ref().map(|command| format!("    back: {command}")));
             }
             lines.extend(self.more_changes().map(|more| format!("  {more}")));
@@ -192,11 +195,6 @@ const fn is_zero(count: &u64) -> bool {
 
 pub(crate) fn pairs(labels: &Labels) -> String {
     labels.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", ")
-}
-
-/// Text as it is, and everything else as JSON.
-pub(crate) fn said(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn alert(raised: Raised) -> NoticeAlert {

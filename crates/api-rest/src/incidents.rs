@@ -1,7 +1,9 @@
 //! Incidents: what is wrong, since when, who was told, and what changed before.
 
 use axum::{Json, extract::State};
-use mainspring_alerts::{AlertFault, Change, Delivery, DeliveryFilter, Event, Incident, IncidentFilter, Raised, Told, WordFault};
+use mainspring_alerts::{
+    AlertFault, Change, Delivery, DeliveryFilter, Event, Fact, Incident, IncidentFilter, Raised, Told, WordFault,
+};
 use mainspring_kernel::{
     FaultKind, Role, Timestamp,
     id::{IncidentId, PrincipalId},
@@ -39,6 +41,7 @@ fn view(incident: Incident, names: &Names) -> wire::IncidentView {
 }
 
 fn alert(raised: Raised) -> wire::AlertView {
+    let measured = raised.measured().into_iter().map(|Fact { name, value }| wire::FactView { name, value }).collect();
     let Raised { fingerprint, name, severity, summary, missing: _, labels, facts, traces, versions, firing, began, seen, ended } =
         raised;
     wire::AlertView {
@@ -48,6 +51,7 @@ fn alert(raised: Raised) -> wire::AlertView {
         summary,
         labels,
         facts,
+        measured,
         traces,
         versions,
         firing,

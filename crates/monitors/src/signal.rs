@@ -184,6 +184,8 @@ fn facts(spec: &MonitorSpec, slice: &SliceEvaluation) -> BTreeMap<String, Value>
         ("filter", spec.filter.as_ref().map(|filter| json!(filter))),
         ("metric", of_metric(spec)),
         ("since", Some(json!(slice.since))),
+        // So that whoever tells it to people can say what the figures are of.
+        ("unit", Some(crate::words::unit_of_figures(spec)).filter(|unit| !unit.is_empty()).map(|unit| json!(unit))),
     ];
     all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }

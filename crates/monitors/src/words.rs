@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use mainspring_kernel::text::{TOPIC, elide};
+use mainspring_kernel::{
+    figure::{amount, number, share},
+    text::{TOPIC, elide},
+};
 
 use crate::{
     metric::MetricMeasure,
@@ -93,7 +96,7 @@ fn measured(spec: &MonitorSpec, figures: &Figures) -> String {
     {
         // It counts what is beyond the limit.
         let (side, bound) = limits.above.map_or(("below", limits.below), |above| ("above", Some(above)));
-        let (bound, value, limit) = (number(bound.unwrap_or_default()), share(value), share(limit));
+        let (bound, value, limit) = (value_of(&spec.measure, bound.unwrap_or_default()), share(value), share(limit));
         return format!("{value} of {} have a {field} {side} {bound}, and {limit} may", figures.count);
     }
     let shown = |value: f64| value_of(&spec.measure, value);
@@ -198,20 +201,39 @@ fn of_metric(metric: &MetricMeasure) -> String {
 }
 
 fn value_of(measure: &Measure, value: f64) -> String {
-    if matches!(measure, Measure::Rate { .. }) { share(value) } else { number(value) }
+    amount(value, unit(measure))
 }
 
-fn share(value: f64) -> String {
-    format!("{} %", number(value * 100.0))
-}
-
-/// Three digits that say something.
-fn number(value: f64) -> String {
-    if value == 0.0 || !value.is_finite() {
-        return format!("{value}");
+/// What a figure of it is of, as `amount` takes it; empty: nobody knows, or a plain number.
+fn unit(measure: &Measure) -> &str {
+    match measure {
+        Measure::Rate { .. } => "share",
+        Measure::Sum { field } | Measure::Mean { field } | Measure::Percentile { field, .. } => match field.as_str() {
+            "duration" | "first_token" => "s",
+            "cost" => "$",
+            _ => "",
+        },
+        Measure::Metric(metric) => of_points(metric),
+        Measure::Count | Measure::Numbers { .. } | Measure::Categories { .. } | Measure::Topics { .. } => "",
     }
-    let whole = value.abs().log10().floor();
-    let decimals = if whole >= 2.0 { 0 } else { (2.0 - whole) as usize };
-    let text = format!("{value:.*}", decimals.min(12));
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// How often something came, and how fast it grows, is not in the unit of its points. `1` is none, and what stands in braces is
+/// a word.
+fn of_points(metric: &MetricMeasure) -> &str {
+    match metric.unit.as_deref() {
+        None | Some("1") => "",
+        Some(_) if matches!(metric.value.as_str(), "count" | "rate") => "",
+        Some(unit) => unit.trim_start_matches('{').trim_end_matches('}'),
+    }
+}
+
+/// What the figures of a look are of, which need not be what is measured: it may be how fast that comes, or how much of it is
+/// beyond a limit.
+pub(crate) fn unit_of_figures(spec: &MonitorSpec) -> &str {
+    match &spec.compare {
+        Compare::Budget(_) => "times",
+        Compare::Threshold(limits) if limits.test == Test::Sequential && spread(&spec.measure).is_some() => "share",
+        _ => unit(&spec.measure),
+    }
 }

@@ -61,9 +61,11 @@ pub struct AlertView {
     pub severity: String,
     pub summary: String,
     pub labels: BTreeMap<String, String>,
-    /// What was measured.
+    /// What was measured, as it was. `unit` says what the figures are of; `share`: of one.
     #[schema(value_type = BTreeMap<String, Value>)]
     pub facts: BTreeMap<String, Value>,
+    /// The same as people read it, what matters most first.
+    pub measured: Vec<FactView>,
     /// Traces that show it.
     pub traces: Vec<String>,
     /// Versions it is about: `prompt/answer@v4`.
@@ -73,6 +75,13 @@ pub struct AlertView {
     pub seen_at: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<String>,
+}
+
+/// `interval of the difference`: `54.5 to 66.4 points`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FactView {
+    pub name: String,
+    pub value: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

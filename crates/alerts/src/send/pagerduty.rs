@@ -4,6 +4,7 @@ use mainspring_kernel::text;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    facts::in_words,
     model::NoticeKind,
     notice::{Notice, NoticeAlert},
 };
@@ -53,7 +54,10 @@ pub(super) fn event(notice: &Notice, routing_key: &str) -> Value {
 }
 
 fn details(notice: &Notice) -> Value {
-    let alert = |alert: &NoticeAlert| json!({ "name": alert.name, "summary": alert.summary, "firing": alert.firing, "facts": alert.facts, "traces": alert.traces });
+    let alert = |alert: &NoticeAlert| {
+        let facts: Map<String, Value> = in_words(&alert.facts).into_iter().map(|fact| (fact.name, fact.value.into())).collect();
+        json!({ "name": alert.name, "summary": alert.summary, "firing": alert.firing, "facts": facts, "traces": alert.traces })
+    };
     let mut details = Map::new();
     details.insert("labels".to_owned(), json!(notice.labels));
     details.insert("firing".to_owned(), json!(notice.firing));

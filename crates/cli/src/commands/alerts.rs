@@ -120,8 +120,8 @@ fn show(session: &Session, detail: &wire::IncidentDetail) {
         let mark = if alert.firing { "✗" } else { "✓" };
         line("");
         line(&printable(&format!("{mark} {} ({}): {}", alert.name, alert.severity, alert.summary)));
-        for (name, value) in &alert.facts {
-            line(&printable(&format!("    {name}: {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))));
+        for wire::FactView { name, value } in &alert.measured {
+            line(&printable(&format!("    {name}: {value}")));
         }
         for trace in &alert.traces {
             line(&printable(&format!("    mainspring traces {trace}")));

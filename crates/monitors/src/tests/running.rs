@@ -1,5 +1,6 @@
 //! Monitors that run over a catalog, on both engines: what they remember, whom they tell, and that one looks at a time.
 
+mod once;
 mod silence;
 
 use std::{
@@ -28,7 +29,6 @@ use crate::{
 on_every_engine!(Catalog: [
     every_statement_compiles,
     what_fires_is_told_and_resolved,
-    what_one_look_finds_is_raised_together,
     that_it_compares_otherwise_is_said_when_the_spec_changes_and_not_at_every_look,
     looks_at_what_recovers_do_not_say_why_it_fired,
     one_process_looks_at_a_time,
@@ -343,21 +343,6 @@ async fn what_fires_is_told_and_resolved(catalog: Catalog) {
     assert_eq!((room.state().await, room.going()), (Some(State::Ok), Vec::new()));
     let page = room.monitors.evaluations(&room.editor, &name(), &PageRequest::first(1)).await.unwrap();
     assert_eq!((page.items[0].1.state, page.next.is_some()), (State::Ok, true));
-}
-
-async fn what_one_look_finds_is_raised_together(catalog: Catalog) {
-    let mut room = Room::over(catalog).await;
-    room.apply(json!({ "slices": "user" })).await;
-    assert_eq!(room.at(1.0).await, 1);
-    room.traffic(0..30, true);
-    room.traffic.0.lock().unwrap().add(0..30, 20, |event| Event { failed: true, slice: "two", ..event });
-    room.traffic.0.lock().unwrap().add(15..30, 20, |event| Event { failed: true, slice: "three", ..event });
-    room.at(15.0).await;
-    room.at(30.0).await;
-    assert_eq!(*room.ears.together.lock().unwrap(), [2, 3], "once for each look");
-    assert_eq!(room.ears.said.lock().unwrap()[2].fingerprint, "monitor/errors/three", "what is new comes first");
-    let stands = room.monitors.get(&room.editor, &name()).await.unwrap();
-    assert!(stands.going.len() == 3 && stands.going.iter().all(|going| going.incident == Some(IncidentId::from_raw(5))));
 }
 
 async fn looks_at_what_recovers_do_not_say_why_it_fired(catalog: Catalog) {

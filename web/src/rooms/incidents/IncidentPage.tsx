@@ -13,7 +13,7 @@ import { VersionLink } from "@/ui/VersionLink";
 import { Changes } from "./Changes";
 import { Happened } from "./Happened";
 import { NewSilence } from "./NewSilence";
-import { examples, factName, factValue, firstExamples, firstRelease, matchersOf, releaseFilter, severityTone, stateTone } from "./incidents";
+import { examples, firstExamples, firstRelease, matchersOf, releaseFilter, severityTone, stateTone } from "./incidents";
 import "./incidents.css";
 
 const EXAMPLES = 20;
@@ -131,7 +131,6 @@ function Body({ detail }: { detail: IncidentDetail }) {
 }
 
 function Fired({ alert }: { alert: IncidentAlert }) {
-  const facts = Object.entries(alert.facts as Record<string, unknown>);
   return (
     <li>
       <div className="alert-head">
@@ -149,12 +148,12 @@ function Fired({ alert }: { alert: IncidentAlert }) {
         </span>
       </div>
       <p>{alert.summary}</p>
-      {facts.length > 0 && (
+      {alert.measured.length > 0 && (
         <dl className="alert-facts">
-          {facts.map(([name, value]) => (
+          {alert.measured.map(({ name, value }) => (
             <div key={name}>
-              <dt>{factName(name)}</dt>
-              <dd>{factValue(value)}</dd>
+              <dt>{name}</dt>
+              <dd>{value}</dd>
             </div>
           ))}
         </dl>
