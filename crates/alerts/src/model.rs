@@ -187,7 +187,7 @@ pub struct Delivery {
     pub due: Timestamp,
     /// What the receiver answered last: of HTTP or SMTP.
     pub status: Option<u16>,
-    /// Why it did not arrive the last time; or what is to be said of one that did.
+    /// Why it did not arrive the last time, or was not sent; or what is to be said of one that did arrive.
     pub error: Option<String>,
     pub created: Timestamp,
     pub attempted: Option<Timestamp>,

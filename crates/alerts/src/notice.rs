@@ -103,7 +103,7 @@ impl Notice {
     }
 
     /// What a test sends: it looks like any other, and says what it is.
-    pub(crate) fn test(receiver: &str, at: Timestamp, page: &str) -> Self {
+    pub(crate) fn test((project, receiver): (&str, &str), at: Timestamp, page: &str) -> Self {
         let title = format!("this is a test of the receiver {receiver}");
         let alert = NoticeAlert {
             name: "test".to_owned(),
@@ -119,7 +119,7 @@ impl Notice {
             v: 1,
             what: NoticeKind::Test,
             at,
-            project: String::new(),
+            project: project.to_owned(),
             incident: format!("test-{}", at.as_micros()),
             state: IncidentState::Open,
             severity: Severity::Info,
@@ -156,9 +156,7 @@ impl Notice {
     #[must_use]
     pub(crate) fn plain(&self) -> String {
         let mut lines = vec![self.subject(), String::new()];
-        if !self.project.is_empty() {
-            lines.push(format!("Project: {}", self.project));
-        }
+        lines.push(format!("Project: {}", self.project));
         lines.push(format!("Opened: {}", moment(self.opened_at)));
         lines.extend(self.resolved_at.map(|at| format!("Resolved: {}", moment(at))));
         if !self.labels.is_empty() {

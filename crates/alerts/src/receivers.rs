@@ -65,7 +65,8 @@ impl Alerts {
         needs(actor, Role::Editor)?;
         let spec = self.spec(actor.project, receiver).await?;
         let began = self.now();
-        let notice = Notice::test(receiver.name.as_str(), began, &self.inner.settings.page);
+        let project = self.project_name(actor.project).await?;
+        let notice = Notice::test((project.as_str(), receiver.name.as_str()), began, &self.inner.settings.page);
         let mut outcome = self.hand_over(actor.project, (receiver, &spec), &notice).await;
         if outcome.is_ok() && spec.pagerduty.is_some() {
             let over = Notice { what: NoticeKind::Resolved, ..notice };

@@ -144,7 +144,7 @@ pub struct DeliveryView {
     /// What the receiver answered last, of HTTP or SMTP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// Why it did not arrive the last time.
+    /// Why it did not arrive the last time, or was not sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     pub created_at: String,

@@ -33,7 +33,7 @@ pub(super) fn event(notice: &Notice, routing_key: &str) -> Value {
     if action == "trigger" {
         event["payload"] = json!({
             "summary": text::elide(&notice.title, SUMMARY_MAX),
-            "source": if notice.project.is_empty() { "mainspring" } else { &notice.project },
+            "source": notice.project,
             // The API has the same four words.
             "severity": notice.severity,
             "timestamp": notice.at,

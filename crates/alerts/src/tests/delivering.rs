@@ -241,6 +241,9 @@ async fn who_does_not_want_to_hear_the_end_does_not(catalog: Catalog) {
     room.deliver().await;
     assert_eq!(room.said("ops").await, ["opened delivered", "acknowledged delivered", "resolved skipped"]);
     assert_eq!(room.said("slack").await, ["opened delivered", "acknowledged skipped", "resolved delivered"]);
+    let why = |deliveries: Vec<Delivery>| deliveries.into_iter().filter_map(|delivery| delivery.error).collect::<Vec<_>>();
+    assert_eq!(why(room.deliveries("ops").await), ["its spec says `resolved: false`"]);
+    assert_eq!(why(room.deliveries("slack").await), ["only webhooks and PagerDuty are told that somebody looks after it"]);
     assert_eq!(upstream.count(), 4);
 }
 
