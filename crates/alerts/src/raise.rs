@@ -44,7 +44,7 @@ impl Alerts {
     /// told once. Answers what became of each, in their order.
     #[tracing::instrument(skip_all, fields(alerts = alerts.len()))]
     pub async fn raise_all(&self, alerts: Vec<Alert>) -> Result<Vec<Outcome>, AlertFault> {
-        let mut groups: BTreeMap<(ProjectId, String), (Vec<usize>, Vec<Alert>)> = BTreeMap::new();
+        let mut groups: BTreeMap<_, (Vec<usize>, Vec<Alert>)> = BTreeMap::new();
         for (place, alert) in alerts.into_iter().enumerate() {
             let alert = alert.tidied();
             let (places, together) = groups.entry((alert.project, alert.group())).or_default();
