@@ -291,8 +291,35 @@ async fn a_budget_that_burns_fires_and_is_over_when_the_short_window_is_well() {
     let found = watch.look(300.0).await;
     assert_eq!((found.state, found.slices[0].figures.value.map(|rate| rate.round())), (State::Firing, Some(25.0)));
     assert_eq!(watch.look(305.0).await.state, State::Firing, "three days and six hours still burn");
-    assert_eq!(watch.look(400.0).await.state, State::Missing);
+    assert_eq!(watch.look(400.0).await.state, State::Firing, "and go on to, of what came in six hours");
+    assert_eq!(watch.look(700.0).await.state, State::Missing);
     assert_eq!(Watch::new(json!({ "compare": { "budget": { "objective": 0.99 } } })).look(5.0).await.state, State::Missing);
+}
+
+#[tokio::test]
+async fn little_traffic_burns_a_budget_by_the_windows_that_have_enough_of_it() {
+    let (days, hour) = (3 * 24 * 60, 60);
+    // Fifteen an hour: half of them fail, or one of them all.
+    let every_fourth = |watch: &mut Watch, failed: fn(u32) -> bool| {
+        for minute in (0..days).step_by(4) {
+            watch.traffic.add(minute..minute + 1, 1, |event| Event { failed: failed(minute), ..event });
+        }
+    };
+    let budget = || Watch::new(json!({ "compare": { "budget": { "objective": 0.99 } } }));
+    let (mut bad, mut well) = (budget(), budget());
+    every_fourth(&mut bad, |minute| minute % 8 == 0);
+    every_fourth(&mut well, |minute| minute == 2_000);
+    let early = bad.look(f64::from(hour)).await;
+    assert_eq!((early.state, early.slices[0].figures.count), (State::Warming, 15), "it is not enough in any of them");
+    for (minute, of_bad, of_well) in [
+        (days, State::Firing, State::Ok),
+        // Nothing came in an hour, and much in the six hours that are the short window of three days.
+        (days + hour, State::Firing, State::Missing),
+        (days + 7 * hour, State::Missing, State::Missing),
+    ] {
+        let states = (bad.look(f64::from(minute)).await.state, well.look(f64::from(minute)).await.state);
+        assert_eq!(states, (of_bad, of_well), "{minute}");
+    }
 }
 
 #[tokio::test]
