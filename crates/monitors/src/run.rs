@@ -197,7 +197,7 @@ impl Monitors {
     ) -> Result<(), MonitorFault> {
         let kept = held.kept;
         // The last whole window may have begun as long ago as this.
-        let from = found.at.minus(spec.delay.as_duration()).minus(2 * spec.window.as_duration());
+        let from = found.at.minus(spec.delay.as_duration()).minus(2 * ringing.shown_within(spec));
         for (alert, slice) in &ringing.raise {
             // What recovers goes on, and whoever asks why it fired is not to be shown what is well.
             if !alert.missing && !found.history.is_wrong(alert.slice.as_deref()) && is_told(going, &alert.fingerprint) {

@@ -1,6 +1,6 @@
 //! Which alerts a look raises, and which of before go on.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use mainspring_kernel::{
     Name, Timestamp,
@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
+    budget,
     seam::{Showing, Signal},
     spec::{Compare, Measure, MonitorSpec, ReleaseOf, Worse},
-    state::{Evaluation, SliceEvaluation, State},
+    state::{Evaluation, Figures, SliceEvaluation, State},
     words::{sentence, shift},
 };
 
@@ -49,6 +50,12 @@ pub(crate) struct Ringing<'e> {
 impl Ringing<'_> {
     pub(crate) fn keeps(&self, fingerprint: &str) -> bool {
         self.raise.iter().any(|(going, _)| going.fingerprint == fingerprint) || self.hold.iter().any(|held| held == fingerprint)
+    }
+
+    /// The time in which there are traces that show what is wrong. What fires by a budget does in its short window.
+    pub(crate) fn shown_within(&self, spec: &MonitorSpec) -> Duration {
+        let short = self.raise.iter().filter_map(|(_, slice)| slice.figures.windows).map(|(_, short)| short).max();
+        short.map_or(spec.window, |short| short.max(spec.window)).as_duration()
     }
 }
 
@@ -117,7 +124,7 @@ pub(crate) fn unseen(
 ) -> Signal {
     let facts = [
         ("code", Some(json!(code))),
-        ("window", Some(json!(spec.window))),
+        ("window", Some(json!(budget::window(spec, &Figures::default())))),
         ("filter", spec.filter.as_ref().map(|filter| json!(filter))),
         ("metric", of_metric(spec)),
         ("since", Some(json!(since))),
@@ -178,7 +185,8 @@ fn facts(spec: &MonitorSpec, slice: &SliceEvaluation) -> BTreeMap<String, Value>
         ("moved", (!moved.is_empty()).then(|| json!(moved.join("; ")))),
         ("count", Some(json!(figures.count))),
         ("estimated", figures.estimated.then(|| json!(true))),
-        ("window", Some(json!(spec.window))),
+        ("window", Some(json!(budget::window(spec, figures)))),
+        ("short_window", figures.windows.map(|(_, short)| json!(short))),
         ("filter", spec.filter.as_ref().map(|filter| json!(filter))),
         ("metric", of_metric(spec)),
         ("since", Some(json!(slice.since))),

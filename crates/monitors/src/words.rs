@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use mainspring_kernel::text::{TOPIC, elide};
 
 use crate::{
+    budget,
     metric::MetricMeasure,
     spec::{Budget, Compare, Measure, MonitorSpec, Test, Threshold},
     state::{Figures, Moved, Portion, SliceEvaluation, State},
@@ -21,7 +22,7 @@ pub fn sentence(spec: &MonitorSpec, slice: &SliceEvaluation) -> String {
     let mut text = of.unwrap_or_default();
     match slice.state {
         State::Missing => {
-            let _ = write!(text, "there is nothing to measure in {}", spec.window);
+            let _ = write!(text, "there is nothing to measure in {}", budget::window(spec, figures));
         }
         State::Warming => {
             text.push_str(&lacking(spec, figures));
@@ -69,8 +70,11 @@ fn measured(spec: &MonitorSpec, figures: &Figures) -> String {
     let compared = matches!(spec.compare, Compare::Previous(_) | Compare::Release(_) | Compare::Rest(_));
     if let Compare::Budget(Budget { objective }) = spec.compare {
         if let Some(rate) = figures.value {
-            let rate = number(rate);
+            let (rate, limit) = (number(rate), number(figures.limit.unwrap_or_default()));
             let _ = write!(text, " uses the error budget of {} up {rate} times as fast as it may", share(1.0 - objective));
+            if let Some((long, short)) = figures.windows {
+                let _ = write!(text, " over {long} and over {short}, not to be {limit} or more");
+            }
         }
         return text;
     }

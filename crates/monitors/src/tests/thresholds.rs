@@ -2,7 +2,7 @@ use mainspring_statistics::{Random, rates::wilson};
 use serde_json::json;
 
 use super::events::{Event, Watch, at};
-use crate::{Evaluation, State};
+use crate::{Evaluation, State, Stretch};
 
 fn states(found: &Evaluation) -> Vec<(&str, State)> {
     found.slices.iter().map(|slice| (slice.slice.as_deref().unwrap_or_default(), slice.state)).collect()
@@ -288,17 +288,26 @@ async fn a_budget_that_burns_fires_and_is_over_when_the_short_window_is_well() {
     });
     watch.traffic.add(300..320, 10, |event| event);
     assert_eq!(watch.look(240.0).await.state, State::Ok);
-    let found = watch.look(300.0).await;
-    assert_eq!((found.state, found.slices[0].figures.value.map(|rate| rate.round())), (State::Firing, Some(25.0)));
-    assert_eq!(watch.look(305.0).await.state, State::Firing, "three days and six hours still burn");
+    let told = |found: &Evaluation| {
+        let figures = &found.slices[0].figures;
+        (found.state, figures.value.map(|rate| rate.round()), figures.limit, figures.windows)
+    };
+    let (hour, days) = ((Stretch::minutes(60), Stretch::minutes(5)), (Stretch::days(3), Stretch::minutes(360)));
+    assert_eq!(told(&watch.look(300.0).await), (State::Firing, Some(25.0), Some(14.4), Some(hour)));
+    let slower = watch.look(305.0).await;
+    assert_eq!(told(&slower), (State::Firing, Some(5.0), Some(1.0), Some(days)), "three days and six hours still burn");
+    let says = crate::sentence(&watch.spec, &slower.slices[0]);
+    assert!(says.ends_with("up 4.92 times as fast as it may over 3d and over 6h, not to be 1 or more"), "{says}");
     assert_eq!(watch.look(400.0).await.state, State::Firing, "and go on to, of what came in six hours");
-    assert_eq!(watch.look(700.0).await.state, State::Missing);
+    let silent = watch.look(700.0).await;
+    assert_eq!(told(&silent), (State::Missing, None, Some(14.4), Some(hour)));
+    assert_eq!(crate::sentence(&watch.spec, &silent.slices[0]), "there is nothing to measure in 1h");
     assert_eq!(Watch::new(json!({ "compare": { "budget": { "objective": 0.99 } } })).look(5.0).await.state, State::Missing);
 }
 
 #[tokio::test]
 async fn little_traffic_burns_a_budget_by_the_windows_that_have_enough_of_it() {
-    let (days, hour) = (3 * 24 * 60, 60);
+    let (days, hour): (u32, u32) = (3 * 24 * 60, 60);
     // Fifteen an hour: half of them fail, or one of them all.
     let every_fourth = |watch: &mut Watch, failed: fn(u32) -> bool| {
         for minute in (0..days).step_by(4) {
@@ -317,8 +326,14 @@ async fn little_traffic_burns_a_budget_by_the_windows_that_have_enough_of_it() {
         (days + hour, State::Firing, State::Missing),
         (days + 7 * hour, State::Missing, State::Missing),
     ] {
-        let states = (bad.look(f64::from(minute)).await.state, well.look(f64::from(minute)).await.state);
-        assert_eq!(states, (of_bad, of_well), "{minute}");
+        let (found, fine) = (bad.look(f64::from(minute)).await, well.look(f64::from(minute)).await);
+        assert_eq!((found.state, fine.state), (of_bad, of_well), "{minute}");
+        let beyond = |found: &Evaluation| {
+            let figures = &found.slices[0].figures;
+            figures.value.zip(figures.limit).map(|(value, limit)| value >= limit)
+        };
+        assert_eq!(beyond(&found), (of_bad == State::Firing).then_some(true), "{minute}");
+        assert_eq!(beyond(&fine), (of_well == State::Ok).then_some(false), "{minute}");
     }
 }
 
