@@ -44,6 +44,12 @@ impl MonitorSpec {
         }
         self.comparison(&mut no);
         self.grouping(&mut no);
+        if self.notify_missing_slices && self.slices.is_none() {
+            no("notify_missing_slices", "there are no slices: name their field in `slices`, or leave it out");
+        }
+        if self.notify_missing_slices && !self.notify_missing {
+            no("notify_missing_slices", "while `notify_missing` is false nobody is told of silence: leave one of them out");
+        }
         problems
     }
 

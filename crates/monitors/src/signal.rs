@@ -1,6 +1,6 @@
 //! Which alerts a look raises, and which of before go on.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
 use mainspring_kernel::{
     Name, Timestamp,
@@ -42,7 +42,7 @@ impl Going {
 #[derive(Debug, Default)]
 pub(crate) struct Ringing<'e> {
     /// To be raised, with what they are of.
-    pub(crate) raise: Vec<(Going, &'e SliceEvaluation)>,
+    pub(crate) raise: Vec<(Going, Cow<'e, SliceEvaluation>)>,
     /// What fired and of which nothing is known now: neither raised again nor over.
     pub(crate) hold: Vec<String>,
 }
@@ -69,19 +69,30 @@ pub(crate) fn ringing<'e>(monitor: &Name, spec: &MonitorSpec, found: &'e Evaluat
             missing,
         };
         match slice.state {
-            State::Firing => ringing.raise.push((going(false), slice)),
+            State::Firing => ringing.raise.push((going(false), Cow::Borrowed(slice))),
             State::Missing => {
                 if found.history.is_open(slice.slice.as_deref()) {
                     ringing.hold.push(going(false).fingerprint);
                 }
-                if spec.notify_missing {
-                    ringing.raise.push((going(true), slice));
+                if spec.notify_missing && (slice.slice.is_none() || spec.notify_missing_slices) {
+                    ringing.raise.push((going(true), Cow::Borrowed(slice)));
                 }
             }
             State::Ok | State::Warming => {}
         }
     }
+    // What one of many has not sent for a while is no news; that none of them sends anything is.
+    if spec.notify_missing && !spec.notify_missing_slices {
+        ringing.raise.extend(all_silent(found).map(|silent| (Going::silent(monitor), Cow::Owned(silent))));
+    }
     ringing
+}
+
+/// Every slice fell silent, the last of them then.
+fn all_silent(found: &Evaluation) -> Option<SliceEvaluation> {
+    let all = found.slices.iter().all(|slice| slice.slice.is_some() && slice.state == State::Missing);
+    let since = found.slices.iter().map(|slice| slice.since).max().filter(|_| all)?;
+    Some(SliceEvaluation { slice: None, state: State::Missing, was: None, since, figures: Figures::default() })
 }
 
 fn fingerprint(monitor: &Name, slice: Option<&str>, missing: bool) -> String {

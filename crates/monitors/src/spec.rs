@@ -63,9 +63,14 @@ pub struct MonitorSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<String>")]
     pub notify: Vec<Name>,
-    /// Whether receivers are told, too, when there is nothing to measure, or when nobody can look for long.
+    /// Whether receivers are told, too, when there is nothing to measure, of slices in none of them, or when nobody can look for
+    /// long.
     #[serde(default = "yes")]
     pub notify_missing: bool,
+    /// Whether they are told of each slice that falls silent while others do not. For slices that always have something, as
+    /// regions do; a user comes and goes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub notify_missing_slices: bool,
 }
 
 const fn window() -> Stretch {

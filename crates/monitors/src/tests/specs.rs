@@ -58,7 +58,8 @@ fn alerts_are_grouped_by_labels_that_they_have() {
     let fields = json!({ "labels": { "app": "desk" }, "slices": "model", "group_by": ["app", "model", "severity", "name"] });
     assert_eq!(problems(fields), Vec::<String>::new());
     let canonical = (descriptor().parse)(&from_yaml(EXAMPLE)).unwrap().canonical;
-    assert!(canonical.get("group_by").is_none(), "what was applied before is the same version");
+    let later = ["group_by", "notify_missing_slices"].map(|field| canonical.get(field));
+    assert_eq!(later, [None, None], "what was applied before is the same version");
 }
 
 #[test]
@@ -108,6 +109,11 @@ fn what_cannot_be_is_named_with_its_place() {
             "group_by[1]: its alerts have no such label: add it to `labels`",
         ),
         (json!({ "group_by": vec!["name"; 9] }), "group_by: has more than 8 labels"),
+        (json!({ "notify_missing_slices": true }), "notify_missing_slices: there are no slices"),
+        (
+            json!({ "notify_missing_slices": true, "notify_missing": false, "slices": "model" }),
+            "notify_missing_slices: while `notify_missing` is false",
+        ),
         (json!({ "measure": "count", "slices": "model", "compare": { "rest": {} } }), "compare.rest: is for a rate"),
         (json!({ "compare": { "budget": { "objective": 1 } } }), "compare.budget.objective: is not between"),
     ] {
