@@ -30,6 +30,10 @@ pub(crate) fn threshold(measure: &Measure, limits: &Threshold, summary: Option<&
     if let (Some(at), Summary::Numbers(numbers)) = (measure.share(), summary) {
         return of_percentile(limits, numbers, at, alpha, figures);
     }
+    if let Some(value) = plain(measure, summary) {
+        let over = limits.above.is_some_and(|above| value > above) || limits.below.is_some_and(|below| value < below);
+        return (if over { Verdict::Over } else { Verdict::Within }, Figures { value: Some(value), ..figures });
+    }
     let Some(interval) = interval(measure, summary, alpha) else { return (Verdict::TooFew, figures) };
     let over = limits.above.is_some_and(|above| interval.low > above) || limits.below.is_some_and(|below| interval.high < below);
     let figures = Figures { value: Some(interval.estimate), interval: Some(interval), ..figures };
@@ -62,6 +66,15 @@ fn of_percentile(limits: &Threshold, numbers: &Numbers, at: f64, alpha: f64, fig
     (if over || under { Verdict::Over } else { Verdict::Within }, figures)
 }
 
+/// What is as it is: of a sum, and of a number that programs say, nobody knows how it scatters.
+fn plain(measure: &Measure, summary: &Summary) -> Option<f64> {
+    match (measure, summary) {
+        (Measure::Sum { .. }, Summary::Numbers(numbers)) => Some(numbers.sum()),
+        (Measure::Metric(_), Summary::Reading(Reading { value, .. })) => Some(*value),
+        _ => None,
+    }
+}
+
 /// Where a figure lies with a probability of `alpha` for an error on each side. Nothing where that cannot be said.
 pub(crate) fn interval(measure: &Measure, summary: &Summary, alpha: f64) -> Option<Interval> {
     match (measure, summary) {
@@ -73,14 +86,6 @@ pub(crate) fn interval(measure: &Measure, summary: &Summary, alpha: f64) -> Opti
             let half = critical(alpha, numbers.count()) * numbers.error_squared()?.sqrt();
             let estimate = numbers.mean()?;
             Some(Interval { estimate, low: estimate - half, high: estimate + half })
-        }
-        (Measure::Sum { .. }, Summary::Numbers(numbers)) => {
-            let sum = numbers.sum();
-            Some(Interval { estimate: sum, low: sum, high: sum })
-        }
-        // Nobody knows how it scatters.
-        (Measure::Metric(_), Summary::Reading(Reading { value, .. })) => {
-            Some(Interval { estimate: *value, low: *value, high: *value })
         }
         _ => None,
     }

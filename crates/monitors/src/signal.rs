@@ -6,6 +6,7 @@ use mainspring_kernel::{
     Name, Timestamp,
     id::{IncidentId, ProjectId},
 };
+use mainspring_statistics::Interval;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -183,15 +184,22 @@ const MOVED: usize = 3;
 
 fn facts(spec: &MonitorSpec, slice: &SliceEvaluation) -> BTreeMap<String, Value> {
     let figures = &slice.figures;
-    let interval = figures.interval.map(|interval| json!([interval.low, interval.high]));
     let number = |value: Option<f64>| value.map(|value| json!(value));
+    let bounds = |interval: Option<Interval>| interval.map(|interval| json!([interval.low, interval.high]));
+    // Of a comparison an interval and a limit are of the difference, which does not lie where the value does.
+    let compared =
+        matches!(spec.compare, Compare::Previous(_) | Compare::Release(_) | Compare::Rest(_)) && !spec.measure.drifts();
+    let off = figures.value.zip(figures.reference).map(|(value, reference)| value - reference);
     let moved: Vec<String> = figures.moved.iter().take(MOVED).map(shift).collect();
     let all = [
         ("value", number(figures.value)),
-        ("interval", interval),
-        ("rate_interval", figures.value_interval.map(|interval| json!([interval.low, interval.high]))),
-        ("limit", number(figures.limit)),
+        ("interval", bounds(if compared { figures.value_interval } else { figures.interval })),
+        ("limit", number(figures.limit.filter(|_| !compared))),
         ("reference", number(figures.reference)),
+        ("difference", number(off)),
+        ("difference_interval", bounds(figures.interval.filter(|_| compared))),
+        // Where every difference matters there is none.
+        ("difference_limit", number(figures.limit.filter(|limit| compared && *limit > 0.0))),
         ("p", number(figures.p)),
         ("moved", (!moved.is_empty()).then(|| json!(moved.join("; ")))),
         ("count", Some(json!(figures.count))),

@@ -1,6 +1,7 @@
 //! Monitors that run over a catalog, on both engines: what they remember, whom they tell, and that one looks at a time.
 
 mod silence;
+mod telling;
 
 use std::{
     collections::BTreeSet,
