@@ -81,6 +81,9 @@ pub struct Figures {
     /// The logarithm of the evidence of a sequential test, and of what it takes to fire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<(f64, f64)>,
+    /// A distribution moved by as much as matters, and so little was measured that it may be chance.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub chance: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<Box<Drift>>,
     /// What moved most within a distribution comes first.

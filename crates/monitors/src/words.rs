@@ -85,6 +85,9 @@ fn measured(spec: &MonitorSpec, figures: &Figures) -> String {
         if let Some(limit) = figures.limit {
             let _ = write!(text, ", of {} that matter", number(limit));
         }
+        if figures.chance {
+            text.push_str(", which may be chance");
+        }
         let matters = figures.value.zip(figures.limit).is_some_and(|(value, limit)| value >= limit);
         if let Some(most) = figures.moved.first().filter(|_| matters) {
             let _ = write!(text, "; most of all {}", shift(most));
