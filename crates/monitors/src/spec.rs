@@ -30,7 +30,7 @@ pub struct MonitorSpec {
     /// How much time is looked at together.
     #[serde(default = "window")]
     pub window: Stretch,
-    /// How often a sequential test looks.
+    /// How often a sequential test looks. No longer than the window, which has to be a minute at least where this is left out.
     #[serde(default = "every")]
     pub every: Stretch,
     /// How long to wait for what arrives late.
@@ -76,7 +76,8 @@ pub struct MonitorSpec {
 const fn window() -> Stretch {
     Stretch::minutes(15)
 }
-const fn every() -> Stretch {
+/// Where nobody says how often a sequential test looks.
+pub(crate) const fn every() -> Stretch {
     Stretch::minutes(1)
 }
 const fn delay() -> Stretch {

@@ -54,6 +54,13 @@ fn a_measure_without_settings_is_one_word() {
 }
 
 #[test]
+fn how_often_a_test_looks_that_looks_at_whole_windows_is_not_asked() {
+    for compare in [json!({ "threshold": { "above": 0.1 } }), json!({ "previous": {} }), json!({ "release": {} })] {
+        assert_eq!(problems(json!({ "window": "30s", "compare": compare })), Vec::<String>::new());
+    }
+}
+
+#[test]
 fn alerts_are_grouped_by_labels_that_they_have() {
     let fields = json!({ "labels": { "app": "desk" }, "slices": "model", "group_by": ["app", "model", "severity", "name"] });
     assert_eq!(problems(fields), Vec::<String>::new());
@@ -79,6 +86,10 @@ fn what_cannot_be_is_named_with_its_place() {
         (json!({ "window": "5 minutes" }), "window: `5 minutes` is not a time up to 3660d"),
         (json!({ "window": "0s" }), "window: is shorter than 1s"),
         (json!({ "every": "1h" }), "every: is longer than `window`"),
+        (
+            json!({ "window": "30s", "compare": { "threshold": { "above": 0.1, "test": "sequential" } } }),
+            "every: is longer than `window`; where it is left out it is 1m",
+        ),
         (json!({ "false_alarm_every": "20m" }), "false_alarm_every: has to be two windows at least"),
         (json!({ "slices": " " }), "slices: is empty"),
         (json!({ "measure": { "mean": { "field": "" } } }), "measure.mean.field: is empty"),
