@@ -17,6 +17,13 @@ pub(crate) type Judged = (Verdict, Figures);
 
 /// One look at a whole window. `alpha` is the probability of a false alarm at this look, for each side.
 pub(crate) fn threshold(measure: &Measure, limits: &Threshold, summary: Option<&Summary>, minimum: u64, alpha: f64) -> Judged {
+    let (verdict, figures) = held_against(measure, limits, summary, minimum, alpha);
+    // Of two limits the one that was passed.
+    let below = figures.value.zip(limits.below).filter(|(value, below)| value < below).map(|(_, below)| below);
+    (verdict, Figures { limit: below.or(figures.limit), ..figures })
+}
+
+fn held_against(measure: &Measure, limits: &Threshold, summary: Option<&Summary>, minimum: u64, alpha: f64) -> Judged {
     let count = summary.map_or(0, Summary::count);
     let estimated = summary.is_some_and(Summary::is_estimate);
     let figures = Figures { count, limit: limits.above.or(limits.below), estimated, ..Figures::default() };

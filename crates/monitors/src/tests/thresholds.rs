@@ -232,8 +232,10 @@ async fn no_traffic_is_below_a_floor_and_missing_under_a_ceiling() {
     let mut watch = Watch::new(measured(json!({ "above": 10, "below": 2 })));
     watch.traffic.add(0..15, 1, |event| event);
     watch.traffic.add(15..16, 5, |event| event);
-    assert_eq!(watch.look(15.0).await.state, State::Firing);
-    assert_eq!(watch.look(30.0).await.state, State::Ok);
+    for (minute, state, limit) in [(15.0, State::Firing, 10.0), (30.0, State::Ok, 10.0), (45.0, State::Firing, 2.0)] {
+        let found = watch.look(minute).await;
+        assert_eq!((found.state, found.slices[0].figures.limit), (state, Some(limit)), "{minute}: the one that was passed");
+    }
 }
 
 #[tokio::test]
