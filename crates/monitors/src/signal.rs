@@ -190,7 +190,7 @@ fn facts(spec: &MonitorSpec, slice: &SliceEvaluation) -> BTreeMap<String, Value>
     let compared =
         matches!(spec.compare, Compare::Previous(_) | Compare::Release(_) | Compare::Rest(_)) && !spec.measure.drifts();
     let off = figures.value.zip(figures.reference).map(|(value, reference)| value - reference);
-    let moved: Vec<String> = figures.moved.iter().take(MOVED).map(shift).collect();
+    let moved: Vec<String> = figures.moved.iter().take(MOVED).map(|moved| shift(moved, &spec.measure)).collect();
     let all = [
         ("value", number(figures.value)),
         ("interval", bounds(if compared { figures.value_interval } else { figures.interval })),

@@ -90,7 +90,7 @@ fn measured(spec: &MonitorSpec, figures: &Figures) -> String {
         }
         let matters = figures.value.zip(figures.limit).is_some_and(|(value, limit)| value >= limit);
         if let Some(most) = figures.moved.first().filter(|_| matters) {
-            let _ = write!(text, "; most of all {}", shift(most));
+            let _ = write!(text, "; most of all {}", shift(most, &spec.measure));
         }
         return text;
     }
@@ -100,7 +100,7 @@ fn measured(spec: &MonitorSpec, figures: &Figures) -> String {
     {
         // It counts what is beyond the limit.
         let (side, bound) = limits.above.map_or(("below", limits.below), |above| ("above", Some(above)));
-        let (bound, value, limit) = (number(bound.unwrap_or_default()), share(value), share(limit));
+        let (bound, value, limit) = (value_of(&spec.measure, bound.unwrap_or_default()), share(value), share(limit));
         return format!("{value} of {} have a {field} {side} {bound}, and {limit} may", figures.count);
     }
     let shown = |value: f64| value_of(&spec.measure, value);
@@ -127,21 +127,22 @@ fn measured(spec: &MonitorSpec, figures: &Figures) -> String {
 }
 
 /// How a part of a distribution moved.
-pub(crate) fn shift(moved: &Moved) -> String {
-    format!("{} ({} before, {} now)", portion(&moved.what), share(moved.before), share(moved.after))
+pub(crate) fn shift(moved: &Moved, measure: &Measure) -> String {
+    format!("{} ({} before, {} now)", portion(&moved.what, Some(measure)), share(moved.before), share(moved.after))
 }
 
-/// What a part of a distribution is called.
+/// What a part of a distribution is called. `measure`: of what it is, for the unit of numbers.
 #[must_use]
-pub fn portion(of: &Portion) -> String {
+pub fn portion(of: &Portion, measure: Option<&Measure>) -> String {
+    let unit = measure.map_or("", unit);
     match of {
         Portion::Category(name) if name.is_empty() => "what has no value".to_owned(),
         Portion::Category(name) => elide(name, 80),
         Portion::Topic(words) if words.is_empty() => "a topic that no words tell apart".to_owned(),
         Portion::Topic(words) => format!("{TOPIC}{}", words.join(", ")),
         Portion::Unlike => "what is like no topic".to_owned(),
-        Portion::Numbers { from, to } if number(*from) == number(*to) => format!("about {}", number(*from)),
-        Portion::Numbers { from, to } => format!("from {} to {}", number(*from), number(*to)),
+        Portion::Numbers { from, to } if number(*from) == number(*to) => format!("about {}{unit}", number(*from)),
+        Portion::Numbers { from, to } => format!("from {} to {}{unit}", number(*from), number(*to)),
     }
 }
 
@@ -205,7 +206,24 @@ fn of_metric(metric: &MetricMeasure) -> String {
 }
 
 fn value_of(measure: &Measure, value: f64) -> String {
-    if matches!(measure, Measure::Rate { .. }) { share(value) } else { number(value) }
+    if matches!(measure, Measure::Rate { .. }) { share(value) } else { format!("{}{}", number(value), unit(measure)) }
+}
+
+/// What stands behind its numbers. A metric has the unit of its own, and an attribute or a score none that is known.
+fn unit(measure: &Measure) -> &'static str {
+    let field = match measure {
+        Measure::Sum { field } | Measure::Mean { field } | Measure::Percentile { field, .. } | Measure::Numbers { field } => {
+            field
+        }
+        Measure::Count | Measure::Rate { .. } | Measure::Categories { .. } | Measure::Topics { .. } | Measure::Metric(_) => {
+            return "";
+        }
+    };
+    match field.as_str() {
+        "duration" | "first_token" => " s",
+        "cost" => " dollars",
+        _ => "",
+    }
 }
 
 fn share(value: f64) -> String {

@@ -6,7 +6,7 @@ use mainspring_statistics::{
 use serde_json::{Value, json};
 
 use super::events::{Event, Watch, clusters, near};
-use crate::{Drift, Moved, Portion, State};
+use crate::{Drift, Measure, Moved, Portion, State};
 
 /// What the first slice says, of a measure of a distribution.
 fn says(measure: &Value, found: &crate::Evaluation) -> String {
@@ -164,6 +164,9 @@ async fn a_distribution_of_numbers_that_widens_with_the_same_mean_has_drifted() 
     let told = says(&fields["measure"], &found);
     assert!(told.contains(", of 0.2 that matter; most of all from ") && told.ends_with(" % now)"), "{told}");
     assert_eq!(second_hour(fields, normal(1, 1.0), normal(2, 1.0)).await.state, State::Ok);
+    let range = Portion::Numbers { from: 0.221, to: 0.811 };
+    let of = |field: &str| crate::portion(&range, Some(&Measure::Numbers { field: field.to_owned() }));
+    assert_eq!([of("duration"), of("score")], ["from 0.221 to 0.811 s", "from 0.221 to 0.811"]);
 }
 
 #[tokio::test]
@@ -239,7 +242,7 @@ fn a_topic_that_surely_grew_comes_before_one_that_shrank_by_more() {
     let report = GrowthReport { reference: 200, current: 200, level: 0.95, psi: 0.4, clusters };
     let words: Vec<Vec<String>> = ["mail", "rockets", "still", "parcel"].map(|word| vec![word.to_owned()]).into();
     let moved = crate::moved::of_topics(&report, &words);
-    let names: Vec<String> = moved.iter().map(|moved| crate::portion(&moved.what)).collect();
+    let names: Vec<String> = moved.iter().map(|moved| crate::portion(&moved.what, None)).collect();
     let topic = |word: &str| format!("{TOPIC}{word}");
     assert_eq!(names, [topic("rockets"), "what is like no topic".to_owned(), topic("parcel"), topic("mail")]);
 }

@@ -192,7 +192,10 @@ async fn a_percentile_is_above_when_too_many_are_beyond_it() {
             Event { value: if count % 5 == 0 { 3.0 } else { 1.0 }, ..event }
         });
         assert_eq!(watch.look(15.0).await.state, State::Ok, "{test}");
-        assert_eq!(watch.look(30.0).await.state, State::Firing, "{test}");
+        let found = watch.look(30.0).await;
+        assert_eq!(found.state, State::Firing, "{test}");
+        let says = crate::sentence(&watch.spec, &found.slices[0]);
+        assert!(says.contains(" above 2 s"), "{test}: {says}");
     }
 }
 
@@ -249,6 +252,8 @@ async fn spend_is_added_up() {
     let found = watch.look(30.0).await;
     assert_eq!(found.state, State::Firing);
     assert!((found.slices[0].figures.value.unwrap() - 112.5).abs() < 1e-9);
+    let says = crate::sentence(&watch.spec, &found.slices[0]);
+    assert!(says.ends_with(" dollars (45 measured), not to be above 100 dollars"), "{says}");
 }
 
 #[tokio::test]
