@@ -199,7 +199,7 @@ impl Monitors {
     ) -> Result<(), MonitorFault> {
         let kept = held.kept;
         // The last whole window may have begun as long ago as this.
-        let from = found.at.minus(spec.delay.as_duration()).minus(2 * spec.window.as_duration());
+        let from = found.at.minus(spec.delay.as_duration()).minus(2 * ringing.shown_within(spec));
         let mut raise: Vec<_> = ringing.raise.iter().collect();
         // What nobody knows of comes first to its traces.
         raise.sort_by_key(|(alert, _)| is_told(going, &alert.fingerprint));

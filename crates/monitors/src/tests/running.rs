@@ -2,6 +2,7 @@
 
 mod once;
 mod silence;
+mod telling;
 
 use std::{
     collections::BTreeSet,
