@@ -81,7 +81,18 @@ describe("a step back", () => {
 });
 
 describe("what it is about", () => {
-  const alert = { fingerprint: "", name: "latency", severity: "error", summary: "", labels: {}, facts: {}, measured: [], versions: [], began_at: "", seen_at: "" };
+  const alert = {
+    fingerprint: "",
+    name: "latency",
+    severity: "error",
+    summary: "",
+    labels: {},
+    facts: {},
+    measured: [],
+    versions: [],
+    began_at: "",
+    seen_at: "",
+  };
   it("shows the traces of what still fires first, each once", () => {
     const alerts = [
       { ...alert, firing: false, traces: ["a", "b"] },
