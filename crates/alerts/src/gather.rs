@@ -98,7 +98,7 @@ impl<'g> Gathering<'g> {
             (None, None) => (EventKind::Joined, News::Joined),
         };
         self.incident.severity = self.incident.severity.max(alert.severity);
-        self.incident.labels.retain(|label, value| alert.labels.get(label) == Some(value));
+        self.incident.labels.retain(|label, value| alert.labels.get(label) == Some(&*value));
         let (id, now) = (self.incident.id, self.now);
         match known {
             Some(raised) => {

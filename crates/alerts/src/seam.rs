@@ -42,7 +42,7 @@ pub trait Changes: Send + Sync + std::fmt::Debug + 'static {
 impl Changes for Registry {
     async fn between(&self, project: ProjectId, within: (Timestamp, Timestamp)) -> Result<Vec<Change>, Box<dyn Fault>> {
         let kinds: Vec<AssetKind> = AssetKind::ALL.into_iter().filter(|kind| may_cause(*kind)).collect();
-        let found = self.changed_between(&reader(project), within, (&kinds, CHANGES)).await;
+        let found = self.changed_between(&reader(project), within, (kinds.as_slice(), CHANGES)).await;
         let found = found.map_err(|fault| Box::new(fault) as Box<dyn Fault>)?;
         Ok(found.into_iter().map(change).collect())
     }

@@ -60,7 +60,6 @@ describe("words", () => {
     expect(deliveryWords(delivery({ attempts: 1 }))).toBe("ops: “opened” has not arrived yet (1 try)");
     expect(deliveryWords(delivery({}))).toBe("ops: “opened” is on its way");
   });
-
 });
 
 describe("a step back", () => {
