@@ -36,6 +36,7 @@ test("an incident says what fired and why, what changed, who was not told, and m
   await page.goto(`/incidents/${open!.id}`);
   const fired = page.getByRole("region", { name: "What fired, and why" });
   await expect(fired).toContainText("p95 of duration over the last 10 minutes is 9.1 s");
+  await expect(fired).toContainText("compared with4.2 s");
   await expect(fired).toContainText("prompt grounded-answer v3");
   await expect(page.getByText("First seen in release")).toContainText("2.4.0");
   await expect(page.getByRole("region", { name: "Example traces" }).getByRole("link")).toHaveCount(3);

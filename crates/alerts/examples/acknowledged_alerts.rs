@@ -61,6 +61,7 @@ fn alert(name: &str) -> Alert {
         name: name.to_owned(),
         severity: Severity::Error,
         summary: "something is wrong".to_owned(),
+        missing: false,
         labels: BTreeMap::new(),
         facts: BTreeMap::new(),
         traces: Vec::new(),

@@ -25,8 +25,21 @@ impl Alert {
     /// The same, within bounds and without characters that tables and terminals do not take.
     #[must_use]
     pub(crate) fn tidied(self) -> Self {
-        let Self { project, fingerprint, name, severity, summary, labels, facts, traces, versions, group_by, receivers, at } =
-            self;
+        let Self {
+            project,
+            fingerprint,
+            name,
+            severity,
+            summary,
+            missing,
+            labels,
+            facts,
+            traces,
+            versions,
+            group_by,
+            receivers,
+            at,
+        } = self;
         let line = |text: &str, max: usize| text::elide(&text.replace(char::is_control, " "), max);
         let lines = |texts: Vec<String>, most: usize| texts.iter().take(most).map(|text| line(text, KEY_MAX)).collect();
         let labels = labels.iter().take(LABELS).map(|(key, value)| (line(key, 63), line(value, LABEL_MAX))).collect();
@@ -36,6 +49,7 @@ impl Alert {
             name: line(&name, KEY_MAX),
             severity,
             summary: line(&summary, TEXT_MAX),
+            missing,
             labels,
             facts: small(facts),
             traces: lines(traces, TRACES),
@@ -80,11 +94,12 @@ impl Alert {
 
     /// Whether it says that it is about what a change changed.
     pub(crate) fn names(&self, change: &Change) -> bool {
-        if change.kind.is_none() {
-            return self.labels.get("service") == Some(&change.name);
-        }
+        let labelled =
+            |label: &str| self.labels.get(label).and_then(|value| value.split('@').next()) == Some(change.name.as_str());
+        // An app of this server counts as a service.
+        let Some(kind) = change.kind else { return labelled("service") || labelled("app") };
         let asset = change.what();
-        self.versions.iter().any(|version| version.split('@').next() == Some(asset.as_str()))
+        labelled(kind.as_str()) || self.versions.iter().any(|version| version.split('@').next() == Some(asset.as_str()))
     }
 }
 
@@ -137,6 +152,7 @@ mod tests {
             name: name.to_owned(),
             severity: Severity::Error,
             summary: "it is slow".to_owned(),
+            missing: false,
             labels: labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
             facts: BTreeMap::new(),
             traces: Vec::new(),

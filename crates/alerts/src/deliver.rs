@@ -133,8 +133,8 @@ impl Alerts {
                 return Ok(true);
             }
         };
-        if !spec.takes(leased.delivery.what) {
-            let skipped = (DeliveryState::Skipped.as_str(), None, None);
+        if let Some(why) = spec.declines(leased.delivery.what) {
+            let skipped = (DeliveryState::Skipped.as_str(), None, Some(why));
             store::delivered(&self.inner.catalog, &leased, skipped, self.now()).await?;
             return Ok(true);
         }

@@ -13,6 +13,7 @@ mod wait;
 // From alerts to incidents.
 mod bounds;
 mod erase;
+mod gather;
 mod raise;
 mod remind;
 mod seam;
@@ -21,6 +22,7 @@ mod silences;
 
 // From incidents to receivers.
 mod deliver;
+mod facts;
 mod notice;
 mod receivers;
 mod send;
@@ -32,6 +34,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
+pub use facts::Fact;
 pub use fault::AlertFault;
 pub use matcher::{Matcher, MatcherFault};
 pub use model::{

@@ -64,7 +64,10 @@ words! {
     /// What a notice says.
     NoticeKind, "notice":
     Opened "opened",
+    /// There is more of it, and none of it is worse.
     Updated "updated",
+    /// It is worse than it was.
+    Escalated "escalated",
     Reopened "reopened",
     Reminder "reminder",
     Acknowledged "acknowledged",
@@ -95,6 +98,8 @@ pub struct Alert {
     pub severity: Severity,
     /// One sentence.
     pub summary: String,
+    /// It is that nothing comes, or that nobody can look: an incident is rather called by what is wrong.
+    pub missing: bool,
     pub labels: Labels,
     /// What was measured: value, threshold, window.
     pub facts: BTreeMap<String, Value>,
@@ -118,13 +123,17 @@ pub struct Incident {
     pub state: IncidentState,
     /// The worst of its alerts so far.
     pub severity: Severity,
-    /// The monitor and the sentence of the worst alert that goes on, the newest of equals.
+    /// The monitor and the sentence of the worst alert that goes on, as it is now: of equals one that is wrong before one that is
+    /// missing, then the newest.
     pub title: String,
     /// Those that all of its alerts have.
     pub labels: Labels,
     /// Absent: every receiver that matches.
     pub receivers: Option<Vec<AssetRef>>,
+    /// What may be why: what its alerts are about first, then what took effect by itself, of each the newest.
     pub changes: Vec<Change>,
+    /// How much more changed than is kept.
+    pub changes_left_out: u64,
     pub silence: Option<SilenceId>,
     pub opened: Timestamp,
     pub updated: Timestamp,
@@ -143,6 +152,7 @@ pub struct Raised {
     pub name: String,
     pub severity: Severity,
     pub summary: String,
+    pub missing: bool,
     pub labels: Labels,
     pub facts: BTreeMap<String, Value>,
     pub traces: Vec<String>,
@@ -177,7 +187,7 @@ pub struct Delivery {
     pub due: Timestamp,
     /// What the receiver answered last: of HTTP or SMTP.
     pub status: Option<u16>,
-    /// Why it did not arrive the last time; or what is to be said of one that did.
+    /// Why it did not arrive the last time, or was not sent; or what is to be said of one that did arrive.
     pub error: Option<String>,
     pub created: Timestamp,
     pub attempted: Option<Timestamp>,
@@ -248,6 +258,12 @@ impl Change {
     pub fn rollback(&self) -> Option<String> {
         let (alias, from, to) = (self.alias.as_ref()?, self.from?, self.to?);
         Some(format!("mainspring alias {}/{} {alias} v{from} --expected {to}", self.kind?, self.name))
+    }
+
+    /// Whether it changed by itself what runs. A version that was made is used where somebody asks for the newest.
+    #[must_use]
+    pub const fn takes_effect(&self) -> bool {
+        self.release.is_some() || self.alias.is_some()
     }
 
     /// What changed, without how: `prompt/answer`, `service shop`.

@@ -6,7 +6,10 @@ use mainspring_kernel::{Timestamp, text};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::model::{Change, Incident, IncidentState, Labels, NoticeKind, Raised, Severity};
+use crate::{
+    facts::{in_words, moment},
+    model::{Change, Incident, IncidentState, Labels, NoticeKind, Raised, Severity},
+};
 
 /// Alerts that a notice names; it says how many there are.
 pub(crate) const ALERTS: usize = 10;
@@ -36,8 +39,11 @@ pub struct Notice {
     /// Alerts that go on.
     pub firing: u64,
     pub alerts: Vec<NoticeAlert>,
-    /// What was moved or made before it opened, newest first.
+    /// What was moved or made before it opened and may be why, the likeliest first.
     pub changes: Vec<NoticeChange>,
+    /// How many more there are.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub changes_left_out: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -92,11 +98,12 @@ impl Notice {
             firing,
             alerts: alerts.into_iter().map(alert).collect(),
             changes: incident.changes.iter().take(CHANGES).map(change).collect(),
+            changes_left_out: incident.changes.len().saturating_sub(CHANGES) as u64 + incident.changes_left_out,
         }
     }
 
     /// What a test sends: it looks like any other, and says what it is.
-    pub(crate) fn test(receiver: &str, at: Timestamp, page: &str) -> Self {
+    pub(crate) fn test((project, receiver): (&str, &str), at: Timestamp, page: &str) -> Self {
         let title = format!("this is a test of the receiver {receiver}");
         let alert = NoticeAlert {
             name: "test".to_owned(),
@@ -112,7 +119,7 @@ impl Notice {
             v: 1,
             what: NoticeKind::Test,
             at,
-            project: String::new(),
+            project: project.to_owned(),
             incident: format!("test-{}", at.as_micros()),
             state: IncidentState::Open,
             severity: Severity::Info,
@@ -124,6 +131,7 @@ impl Notice {
             firing: 1,
             alerts: vec![alert],
             changes: Vec::new(),
+            changes_left_out: 0,
         }
     }
 
@@ -138,15 +146,19 @@ impl Notice {
         }
     }
 
+    /// That there are more changes than it names.
+    #[must_use]
+    pub(crate) fn more_changes(&self) -> Option<String> {
+        (self.changes_left_out > 0).then(|| format!("and {} more", self.changes_left_out))
+    }
+
     /// Lines of plain text, for mail.
     #[must_use]
     pub(crate) fn plain(&self) -> String {
         let mut lines = vec![self.subject(), String::new()];
-        if !self.project.is_empty() {
-            lines.push(format!("Project: {}", self.project));
-        }
-        lines.push(format!("Opened: {}", self.opened_at));
-        lines.extend(self.resolved_at.map(|at| format!("Resolved: {at}")));
+        lines.push(format!("Project: {}", self.project));
+        lines.push(format!("Opened: {}", moment(self.opened_at)));
+        lines.extend(self.resolved_at.map(|at| format!("Resolved: {}", moment(at))));
         if !self.labels.is_empty() {
             lines.push(format!("Labels: {}", pairs(&self.labels)));
         }
@@ -155,7 +167,7 @@ impl Notice {
             lines.push(String::new());
             let over = if alert.firing { "" } else { ", over" };
             lines.push(format!("{} ({}{over}): {}", alert.name, alert.severity, alert.summary));
-            lines.extend(alert.facts.iter().map(|(name, value)| format!("  {name}: {}", said(value))));
+            lines.extend(in_words(&alert.facts).iter().map(|fact| format!("  {}: {}", fact.name, fact.value)));
             lines.extend(alert.traces.iter().map(|trace| format!("  trace {trace}")));
         }
         let firing = self.alerts.iter().filter(|alert| alert.firing).count() as u64;
@@ -165,26 +177,40 @@ impl Notice {
         if !self.changes.is_empty() {
             lines.extend([String::new(), "Changed before it began:".to_owned()]);
             for change in &self.changes {
-                lines.push(format!("  {} {}", change.at, change.what));
+                lines.push(format!("  {} {}", moment(change.at), change.what));
                 lines.extend(change.rollback.as_ref().map(|command| format!("    back: {command}")));
             }
+            lines.extend(self.more_changes().map(|more| format!("  {more}")));
         }
         lines.join("\n")
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 pub(crate) fn pairs(labels: &Labels) -> String {
     labels.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", ")
 }
 
-/// Text as it is, and everything else as JSON.
-pub(crate) fn said(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
 fn alert(raised: Raised) -> NoticeAlert {
-    let Raised { fingerprint: _, name, severity, summary, labels, facts, traces, versions: _, firing, began, seen: _, ended: _ } =
-        raised;
+    let Raised {
+        fingerprint: _,
+        name,
+        severity,
+        summary,
+        missing: _,
+        labels,
+        facts,
+        traces,
+        versions: _,
+        firing,
+        began,
+        seen: _,
+        ended: _,
+    } = raised;
     let traces = traces.into_iter().take(TRACES).collect();
     NoticeAlert { name, severity, summary, labels, facts, traces, firing, began_at: began }
 }

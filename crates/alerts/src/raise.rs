@@ -1,6 +1,6 @@
 //! From alerts to incidents.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use mainspring_catalog::Tx;
 use mainspring_kernel::{
@@ -11,27 +11,17 @@ use serde_json::{Value, json};
 
 use crate::{
     fault::AlertFault,
-    model::{Alert, Change, EventKind, Incident, IncidentState, Labels, News, NoticeKind, Outcome, Raised, Silence},
+    gather::{Gathering, Outside},
+    model::{Alert, EventKind, Incident, IncidentState, Labels, News, NoticeKind, Outcome, Silence},
     notice::{self, Notice, Occasion},
     service::Alerts,
     store::{self, AlertUpdate, NewDelivery},
 };
 
-/// An incident of more alerts than this says nothing more by one more.
-const ALERTS_MAX: u64 = 500;
 const CHANGES_KEPT: usize = 50;
-const SILENCES: usize = 500;
+pub(crate) const SILENCES: usize = 500;
 /// When an incident is looked at for the first time, to see whether anybody wants to be reminded.
 pub(crate) const FIRST_LOOK: Duration = Duration::from_secs(60);
-
-/// What is read before the transaction that tells somebody.
-#[derive(Debug)]
-pub(crate) struct Outside {
-    project: String,
-    /// Who is told where nobody has been told yet.
-    receivers: Vec<AssetRef>,
-    changes: Vec<Change>,
-}
 
 /// What is told of an incident, and to whom beside those who have heard of it.
 #[derive(Debug, Clone, Copy)]
@@ -43,20 +33,34 @@ pub(crate) struct Tell<'t> {
     pub(crate) now: Timestamp,
 }
 
-/// An alert, and the incident that it comes to.
-struct Coming<'c> {
-    alert: &'c Alert,
-    outside: &'c Outside,
-    /// As it is there already.
-    known: Option<Raised>,
-    now: Timestamp,
-}
-
 impl Alerts {
     /// An alert is there, or still is. Whoever is to be told is told at least once, also when this process ends right after.
-    #[tracing::instrument(skip_all, fields(project.id = %alert.project, alert.name = %alert.name))]
     pub async fn raise(&self, alert: Alert) -> Result<Outcome, AlertFault> {
-        let alert = &alert.tidied();
+        let outcomes = self.raise_all(vec![alert]).await?;
+        Ok(outcomes.into_iter().next().expect("each alert has its outcome"))
+    }
+
+    /// What was found at one time. Alerts of one group are written down in one transaction with what is told of them, which is
+    /// told once. Answers what became of each, in their order.
+    #[tracing::instrument(skip_all, fields(alerts = alerts.len()))]
+    pub async fn raise_all(&self, alerts: Vec<Alert>) -> Result<Vec<Outcome>, AlertFault> {
+        let mut groups: BTreeMap<_, (Vec<usize>, Vec<Alert>)> = BTreeMap::new();
+        for (place, alert) in alerts.into_iter().enumerate() {
+            let alert = alert.tidied();
+            let (places, together) = groups.entry((alert.project, alert.group())).or_default();
+            places.push(place);
+            together.push(alert);
+        }
+        let mut outcomes = Vec::new();
+        for ((project, group), (places, together)) in &groups {
+            let raised = Box::pin(self.raise_group((*project, group.as_str()), together)).await?;
+            outcomes.extend(places.iter().zip(raised));
+        }
+        outcomes.sort_by_key(|(place, _)| **place);
+        Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
+    }
+
+    async fn raise_group(&self, group: (ProjectId, &str), alerts: &[Alert]) -> Result<Vec<Outcome>, AlertFault> {
         let mut outside: Option<Outside> = None;
         loop {
             let outside_now = outside.as_ref();
@@ -65,17 +69,17 @@ impl Alerts {
                 .catalog
                 .transact(|mut tx| {
                     Box::pin(async move {
-                        let raised = self.raise_in(&mut tx, alert, outside_now).await?;
+                        let raised = self.raise_in(&mut tx, group, alerts, outside_now).await?;
                         Ok::<_, AlertFault>((tx, raised))
                     })
                 })
                 .await;
             match raised {
-                Ok(Some(outcome)) => {
+                Ok(Some(outcomes)) => {
                     self.wake();
-                    return Ok(outcome);
+                    return Ok(outcomes);
                 }
-                Ok(None) => outside = Some(self.look_outside(alert).await?),
+                Ok(None) => outside = Some(self.look_outside(group.0, alerts).await?),
                 // Another alert of the group has opened it in this moment.
                 Err(AlertFault::Catalog(found)) if found.is_constraint("incident_open_unique") => {}
                 Err(fault) => return Err(fault),
@@ -83,159 +87,75 @@ impl Alerts {
         }
     }
 
-    async fn look_outside(&self, alert: &Alert) -> Result<Outside, AlertFault> {
-        let project = self.project_name(alert.project).await?;
-        let receivers = match alert.receivers.as_slice() {
-            [] => self.receivers_for(alert.project, &alert.all_labels(), alert.severity).await?,
-            named => named.to_vec(),
-        };
+    async fn look_outside(&self, project: ProjectId, alerts: &[Alert]) -> Result<Outside, AlertFault> {
+        let any = alerts.iter().any(|alert| alert.receivers.is_empty());
+        let receivers = if any { self.known_receivers(project).await? } else { Vec::new() };
         let until = self.now();
         let since = until.minus(self.inner.settings.changes_within);
         // An alert without them is worth more than none.
-        let mut changes = self.inner.changes.between(alert.project, (since, until)).await.unwrap_or_else(|found| {
+        let mut changes = self.inner.changes.between(project, (since, until)).await.unwrap_or_else(|found| {
             tracing::warn!(cause = %fault::chain(found.as_ref()), "what changed before an incident cannot be read");
             Vec::new()
         });
         for change in &mut changes {
-            change.named = alert.names(change);
+            change.named = alerts.iter().any(|alert| alert.names(change));
         }
-        changes.sort_by_key(|change| (!change.named, std::cmp::Reverse(change.at)));
+        changes.sort_by_key(|change| (!change.named, !change.takes_effect(), std::cmp::Reverse(change.at)));
+        let changes_left_out = changes.len().saturating_sub(CHANGES_KEPT) as u64;
         changes.truncate(CHANGES_KEPT);
-        Ok(Outside { project, receivers, changes })
+        Ok(Outside { project: self.project_name(project).await?, receivers, changes, changes_left_out })
     }
 
     /// Answers nothing where somebody has to be told, and what that takes is not known.
-    async fn raise_in(&self, tx: &mut Tx, alert: &Alert, outside: Option<&Outside>) -> Result<Option<Outcome>, AlertFault> {
+    async fn raise_in(
+        &self,
+        tx: &mut Tx,
+        (project, group): (ProjectId, &str),
+        alerts: &[Alert],
+        outside: Option<&Outside>,
+    ) -> Result<Option<Vec<Outcome>>, AlertFault> {
         let now = self.now();
-        let latest = store::latest_of_group(tx, alert.project, &alert.group()).await?;
-        let known = match &latest {
-            Some(incident) => store::alert_of(tx, incident.id, &alert.fingerprint).await?,
-            None => None,
-        };
-        if let (Some(incident), Some(raised)) = (&latest, &known)
-            && incident.state != IncidentState::Resolved
-            && raised.firing
-            && alert.severity <= incident.severity
-        {
-            let alert = &alert.going_on_from(&raised.traces);
-            store::refresh_alert(tx, AlertUpdate { incident: incident.id, alert, now }).await?;
-            return Ok(Some(Outcome { incident: incident.id, news: News::Known }));
+        // One that was over for long is another.
+        let latest = store::latest_of_group(tx, project, group).await?;
+        let mut latest = latest.filter(|found| found.state != IncidentState::Resolved || self.comes_back(found, now));
+        let mut gathering: Option<Gathering<'_>> = None;
+        let mut outcomes = Vec::with_capacity(alerts.len());
+        for alert in alerts {
+            let incident = gathering.as_ref().map(|gathering| &gathering.incident).or(latest.as_ref());
+            let known = match incident {
+                Some(incident) => store::alert_of(tx, incident.id, &alert.fingerprint).await?,
+                None => None,
+            };
+            if let (Some(incident), Some(raised)) = (incident, &known)
+                && incident.state != IncidentState::Resolved
+                && raised.firing
+                && alert.severity <= incident.severity
+            {
+                let alert = &alert.going_on_from(&raised.traces);
+                store::refresh_alert(tx, AlertUpdate { incident: incident.id, alert, now }).await?;
+                outcomes.push(Outcome { incident: incident.id, news: News::Known });
+                continue;
+            }
+            let Some(outside) = outside else { return Ok(None) };
+            let mut together = match gathering.take() {
+                Some(together) => together,
+                None => Gathering::begin(tx, latest.take(), (alert, outside), now).await?,
+            };
+            let news = together.add(tx, alert, known).await?;
+            outcomes.push(Outcome { incident: together.incident.id, news });
+            gathering = Some(together);
         }
-        let Some(outside) = outside else { return Ok(None) };
-        let coming = Coming { alert, outside, known, now };
-        let outcome = match latest {
-            Some(incident) if incident.state != IncidentState::Resolved => self.join(tx, incident, &coming).await?,
-            Some(over) if self.comes_back(&over, now) => self.reopen(tx, over, &coming).await?,
-            _ => self.begin(tx, &coming).await?,
-        };
-        Ok(Some(outcome))
+        match (gathering, latest) {
+            (Some(gathering), _) => gathering.end(self, tx).await?,
+            // What goes on may be worse than it was, or better.
+            (None, Some(incident)) => retitled(tx, incident, now).await?,
+            (None, None) => {}
+        }
+        Ok(Some(outcomes))
     }
 
     fn comes_back(&self, over: &Incident, now: Timestamp) -> bool {
         over.resolved.is_some_and(|at| now.since(at) < self.inner.settings.reopen_within)
-    }
-
-    async fn begin(&self, tx: &mut Tx, coming: &Coming<'_>) -> Result<Outcome, AlertFault> {
-        let Coming { alert, outside, known: _, now } = coming;
-        let incident = Incident {
-            id: IncidentId::new(*now),
-            project: alert.project,
-            group: alert.group(),
-            state: IncidentState::Open,
-            severity: alert.severity,
-            title: title(&alert.name, &alert.summary),
-            labels: alert.labels.clone(),
-            receivers: (!alert.receivers.is_empty()).then(|| alert.receivers.clone()),
-            changes: outside.changes.clone(),
-            silence: None,
-            opened: *now,
-            updated: *now,
-            acknowledged: None,
-            acknowledged_by: None,
-            resolved: None,
-            resolved_by: None,
-            remind: None,
-        };
-        store::insert_incident(tx, &incident).await?;
-        let coming = Coming { alert, outside, known: None, now: *now };
-        self.welcome(tx, incident, &coming, (EventKind::Opened, NoticeKind::Opened, News::Opened)).await
-    }
-
-    async fn reopen(&self, tx: &mut Tx, over: Incident, coming: &Coming<'_>) -> Result<Outcome, AlertFault> {
-        let Coming { alert, outside, .. } = coming;
-        let incident = Incident {
-            state: IncidentState::Open,
-            severity: alert.severity,
-            labels: alert.labels.clone(),
-            changes: outside.changes.clone(),
-            silence: None,
-            acknowledged: None,
-            acknowledged_by: None,
-            resolved: None,
-            resolved_by: None,
-            ..over
-        };
-        self.welcome(tx, incident, coming, (EventKind::Reopened, NoticeKind::Reopened, News::Reopened)).await
-    }
-
-    async fn join(&self, tx: &mut Tx, incident: Incident, coming: &Coming<'_>) -> Result<Outcome, AlertFault> {
-        let alert = coming.alert;
-        let (alerts, _) = store::firing(tx, incident.id).await?;
-        if coming.known.is_none() && alerts >= ALERTS_MAX {
-            return Ok(Outcome { incident: incident.id, news: News::Full });
-        }
-        let worse = alert.severity > incident.severity;
-        let labels: Labels =
-            incident.labels.clone().into_iter().filter(|(label, value)| alert.labels.get(label) == Some(value)).collect();
-        let severity = incident.severity.max(alert.severity);
-        let event = match (&coming.known, worse) {
-            (_, true) => EventKind::Escalated,
-            (Some(_), false) => EventKind::Refired,
-            (None, false) => EventKind::Joined,
-        };
-        let news = if worse { News::Escalated } else { News::Joined };
-        let incident = Incident { severity, labels, ..incident };
-        self.welcome(tx, incident, coming, (event, NoticeKind::Updated, news)).await
-    }
-
-    /// Writes the alert down, and tells of it unless a silence covers it.
-    async fn welcome(
-        &self,
-        tx: &mut Tx,
-        incident: Incident,
-        coming: &Coming<'_>,
-        (event, what, news): (EventKind, NoticeKind, News),
-    ) -> Result<Outcome, AlertFault> {
-        let Coming { alert, outside, known, now } = coming;
-        let (id, now) = (incident.id, *now);
-        match known {
-            Some(raised) => {
-                let alert = &alert.going_on_from(&raised.traces);
-                store::refresh_alert(tx, AlertUpdate { incident: id, alert, now }).await?;
-            }
-            None => store::insert_alert(tx, AlertUpdate { incident: id, alert, now }).await?,
-        }
-        let incident = titled(tx, incident).await?;
-        let detail = json!({
-            "fingerprint": alert.fingerprint, "name": alert.name, "severity": alert.severity, "summary": alert.summary,
-        });
-        store::add_event(tx, id, (event, None), &detail, now).await?;
-        let outcome = Outcome { incident: id, news };
-        if let Some(silence) = self.hushed(tx, alert.project, &alert.all_labels(), now).await? {
-            let detail = json!({ "silence": silence.id, "fingerprint": alert.fingerprint });
-            store::add_event(tx, id, (EventKind::Silenced, None), &detail, now).await?;
-            // One that others have made heard goes on as it did.
-            let hides = what != NoticeKind::Updated || incident.silence.is_some();
-            let incident = if hides { hidden(incident, &silence) } else { incident };
-            store::update_incident(tx, &Incident { updated: now, ..incident }).await?;
-            return Ok(outcome);
-        }
-        let remind = (incident.state == IncidentState::Open).then(|| now.plus(FIRST_LOOK));
-        let incident = Incident { silence: None, updated: now, remind, ..incident };
-        store::update_incident(tx, &incident).await?;
-        let tell = Tell { what, project: &outside.project, others: &outside.receivers, now };
-        self.tell(tx, &incident, tell).await?;
-        Ok(outcome)
     }
 
     pub(crate) async fn hushed(
@@ -261,11 +181,13 @@ impl Alerts {
         if receivers.is_empty() {
             return Ok(());
         }
-        let what =
-            if nobody_yet && matches!(what, NoticeKind::Updated | NoticeKind::Reminder) { NoticeKind::Opened } else { what };
+        let more = matches!(what, NoticeKind::Updated | NoticeKind::Escalated | NoticeKind::Reminder);
+        let what = if nobody_yet && more { NoticeKind::Opened } else { what };
         let notice = self.notice(tx, incident, (what, project), now).await?;
         for receiver in &receivers {
-            if what == NoticeKind::Updated && store::cover(tx, incident.id, receiver, &notice).await? {
+            if matches!(what, NoticeKind::Updated | NoticeKind::Escalated)
+                && store::cover(tx, (incident.id, receiver), (what, notice.as_str())).await?
+            {
                 continue;
             }
             let new = NewDelivery { project: incident.project, incident: incident.id, receiver, what, notice: &notice };
@@ -318,10 +240,7 @@ impl Alerts {
                             continue;
                         }
                         // What it was called by may be what is over.
-                        let (before, incident) = (incident.title.clone(), titled(&mut tx, incident).await?);
-                        if incident.title != before {
-                            store::update_incident(&mut tx, &Incident { updated: now, ..incident }).await?;
-                        }
+                        retitled(&mut tx, incident, now).await?;
                     }
                     Ok::<_, AlertFault>((tx, over))
                 })
@@ -355,7 +274,16 @@ impl Alerts {
     }
 }
 
-/// By what goes on: the worst of its alerts, the newest of equals. One that is over is called by what ended last.
+/// Calls an incident by what goes on now.
+async fn retitled(tx: &mut Tx, incident: Incident, now: Timestamp) -> Result<(), AlertFault> {
+    let (before, incident) = (incident.title.clone(), titled(tx, incident).await?);
+    if incident.title != before {
+        store::update_incident(tx, &Incident { updated: now, ..incident }).await?;
+    }
+    Ok(())
+}
+
+/// By what goes on: the worst of its alerts. One that is over is called by what ended last.
 pub(crate) async fn titled(tx: &mut Tx, incident: Incident) -> Result<Incident, AlertFault> {
     let worst = store::worst_firing(tx, incident.id).await?;
     Ok(match worst {
@@ -365,7 +293,7 @@ pub(crate) async fn titled(tx: &mut Tx, incident: Incident) -> Result<Incident, 
 }
 
 /// The sentence alone does not say which monitor it is of.
-fn title(name: &str, summary: &str) -> String {
+pub(crate) fn title(name: &str, summary: &str) -> String {
     format!("{name}: {summary}")
 }
 

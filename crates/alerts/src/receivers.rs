@@ -65,7 +65,8 @@ impl Alerts {
         needs(actor, Role::Editor)?;
         let spec = self.spec(actor.project, receiver).await?;
         let began = self.now();
-        let notice = Notice::test(receiver.name.as_str(), began, &self.inner.settings.page);
+        let project = self.project_name(actor.project).await?;
+        let notice = Notice::test((project.as_str(), receiver.name.as_str()), began, &self.inner.settings.page);
         let mut outcome = self.hand_over(actor.project, (receiver, &spec), &notice).await;
         if outcome.is_ok() && spec.pagerduty.is_some() {
             let over = Notice { what: NoticeKind::Resolved, ..notice };
@@ -111,20 +112,26 @@ impl Alerts {
         labels: &Labels,
         severity: Severity,
     ) -> Result<Vec<AssetRef>, AlertFault> {
-        let mut wanting = Vec::new();
+        let known = self.known_receivers(project).await?;
+        let wanting = known.into_iter().filter(|(_, spec)| spec.wants(labels, severity));
+        Ok(wanting.map(|(receiver, _)| receiver).collect())
+    }
+
+    /// Those of a project that can be read: one that cannot must not take the others away.
+    pub(crate) async fn known_receivers(&self, project: ProjectId) -> Result<Vec<(AssetRef, ReceiverSpec)>, AlertFault> {
+        let mut known = Vec::new();
         let mut page = PageRequest::first(LIMIT_MAX);
         loop {
             let found = self.inner.registry.list(&reader(project), Some(AssetKind::Receiver), &page).await?;
             for asset in found.items {
                 let receiver = AssetRef { name: asset.name, selector: Selector::Latest };
                 match self.spec(project, &receiver).await {
-                    Ok(spec) if spec.wants(labels, severity) => wanting.push(receiver),
-                    // One that cannot be read must not take the others away.
-                    Ok(_) | Err(AlertFault::ReceiverUnreadable { .. }) => {}
+                    Ok(spec) => known.push((receiver, spec)),
+                    Err(AlertFault::ReceiverUnreadable { .. }) => {}
                     Err(fault) => return Err(fault),
                 }
             }
-            let Some(next) = found.next else { return Ok(wanting) };
+            let Some(next) = found.next else { return Ok(known) };
             page = PageRequest::new(Some(LIMIT_MAX), Some(next))?;
         }
     }

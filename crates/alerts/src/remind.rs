@@ -168,7 +168,7 @@ impl Alerts {
         let notice = self.notice(tx, &incident, (NoticeKind::Reminder, &reach.project), now).await?;
         for receiver in reminded {
             // While the last notice has not arrived, another would say nothing more.
-            if store::cover(tx, incident.id, receiver, &notice).await? {
+            if store::cover(tx, (incident.id, receiver), (NoticeKind::Updated, notice.as_str())).await? {
                 continue;
             }
             let what = NoticeKind::Reminder;

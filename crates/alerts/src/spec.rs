@@ -166,13 +166,15 @@ impl ReceiverSpec {
         severity >= self.severity && self.matching.iter().all(|matcher| matcher.holds(labels))
     }
 
-    /// Whether it takes notices of a kind. Only programs are told that somebody looks after an incident.
+    /// Why it takes no notices of a kind, if so. Only programs are told that somebody looks after an incident.
     #[must_use]
-    pub const fn takes(&self, what: NoticeKind) -> bool {
+    pub const fn declines(&self, what: NoticeKind) -> Option<&'static str> {
         match what {
-            NoticeKind::Resolved => self.resolved,
-            NoticeKind::Acknowledged => self.webhook.is_some() || self.pagerduty.is_some(),
-            _ => true,
+            NoticeKind::Resolved if !self.resolved => Some("its spec says `resolved: false`"),
+            NoticeKind::Acknowledged if self.webhook.is_none() && self.pagerduty.is_none() => {
+                Some("only webhooks and PagerDuty are told that somebody looks after it")
+            }
+            _ => None,
         }
     }
 

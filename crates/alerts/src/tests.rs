@@ -10,6 +10,7 @@ mod reminding;
 mod saying;
 mod silencing;
 mod specs;
+mod together;
 mod vanishing;
 
 use std::{collections::BTreeMap, ffi::OsString, sync::Arc, time::Duration};
@@ -101,7 +102,7 @@ impl Room {
             key: None,
             models: ModelScope::All,
         };
-        let kinds = vec![descriptor(), any(AssetKind::Prompt)];
+        let kinds = vec![descriptor(), any(AssetKind::Prompt), any(AssetKind::Monitor), any(AssetKind::Dashboard)];
         let registry = Registry::open(catalog.clone(), Arc::new(clock.clone()), kinds);
         let alerts = open(&catalog, &registry, &clock, socket);
         Self {
@@ -149,6 +150,7 @@ impl Room {
             name: "latency".to_owned(),
             severity: Severity::Error,
             summary: format!("answers of {fingerprint} are slow"),
+            missing: false,
             labels: [("app".to_owned(), "desk".to_owned())].into(),
             facts: BTreeMap::from([("p95".to_owned(), json!(4.2))]),
             traces: vec!["a1b2".to_owned()],

@@ -1,7 +1,9 @@
 //! Incidents: what is wrong, since when, who was told, and what changed before.
 
 use axum::{Json, extract::State};
-use mainspring_alerts::{AlertFault, Change, Delivery, DeliveryFilter, Event, Incident, IncidentFilter, Raised, Told, WordFault};
+use mainspring_alerts::{
+    AlertFault, Change, Delivery, DeliveryFilter, Event, Fact, Incident, IncidentFilter, Raised, Told, WordFault,
+};
 use mainspring_kernel::{
     FaultKind, Role, Timestamp,
     id::{IncidentId, PrincipalId},
@@ -39,7 +41,9 @@ fn view(incident: Incident, names: &Names) -> wire::IncidentView {
 }
 
 fn alert(raised: Raised) -> wire::AlertView {
-    let Raised { fingerprint, name, severity, summary, labels, facts, traces, versions, firing, began, seen, ended } = raised;
+    let measured = raised.measured().into_iter().map(|Fact { name, value }| wire::FactView { name, value }).collect();
+    let Raised { fingerprint, name, severity, summary, missing: _, labels, facts, traces, versions, firing, began, seen, ended } =
+        raised;
     wire::AlertView {
         fingerprint,
         name,
@@ -47,6 +51,7 @@ fn alert(raised: Raised) -> wire::AlertView {
         summary,
         labels,
         facts,
+        measured,
         traces,
         versions,
         firing,
@@ -153,6 +158,7 @@ pub(crate) async fn show(State(rest): State<Rest>, caller: Caller, Path(id): Pat
     let names = Names::of(&rest, ids).await?;
     Ok(Json(wire::IncidentDetail {
         changes: incident.changes.iter().map(|found| change(found, &names)).collect(),
+        changes_left_out: incident.changes_left_out,
         incident: view(incident, &names),
         alerts: alerts.into_iter().map(alert).collect(),
         events: events.into_iter().map(|found| event(found, &names)).collect(),

@@ -2,7 +2,9 @@
 
 use axum::{Json, extract::State};
 use mainspring_kernel::Role;
-use mainspring_monitors::{Evaluation, Going, MonitorSpec, Moved, SliceEvaluation, Standing, State as Stand, portion, sentence};
+use mainspring_monitors::{
+    Evaluation, Going, Measure, MonitorSpec, Moved, SliceEvaluation, Standing, State as Stand, portion, sentence,
+};
 use mainspring_web_kit::{Answer, Body, Caller, Paging, Path};
 use mainspring_wire as wire;
 use serde_json::Value;
@@ -13,9 +15,9 @@ fn json(value: &impl serde::Serialize) -> Option<Value> {
     serde_json::to_value(value).ok()
 }
 
-fn moved(found: Moved) -> wire::MonitorMoved {
+fn moved(found: Moved, measure: Option<&Measure>) -> wire::MonitorMoved {
     let Moved { what, before, after } = found;
-    wire::MonitorMoved { what: portion(&what), before, after }
+    wire::MonitorMoved { what: portion(&what, measure), before, after }
 }
 
 /// `spec`: of the version that was looked at.
@@ -46,7 +48,7 @@ fn slice(found: SliceEvaluation, spec: Option<&MonitorSpec>) -> wire::MonitorSli
         newest,
         baseline,
         drift: figures.drift.as_deref().and_then(json),
-        moved: figures.moved.into_iter().map(moved).collect(),
+        moved: figures.moved.into_iter().map(|found| moved(found, spec.map(|spec| &spec.measure))).collect(),
     }
 }
 

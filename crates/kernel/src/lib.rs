@@ -5,6 +5,7 @@ pub mod clock;
 pub mod digest;
 pub mod duration;
 pub mod fault;
+pub mod figure;
 pub mod id;
 pub mod money;
 pub mod name;

@@ -49,9 +49,9 @@ impl Monitors {
             return Ok(());
         }
         held.check(self.now())?;
-        let telling = self.parts.bell.raise(unseen((kept.project, &kept.name), spec, &alert, (why.code(), since, now)));
+        let telling = self.parts.bell.raise(vec![unseen((kept.project, &kept.name), spec, &alert, (why.code(), since, now))]);
         let told = tokio::time::timeout(TELL_WITHIN, telling).await.map_err(|_| MonitorFault::Late)?;
-        let incident = Some(told.map_err(MonitorFault::Bell)?);
+        let incident = told.map_err(MonitorFault::Bell)?.first().copied();
         let known = going.iter_mut().find(|known| known.fingerprint == alert.fingerprint);
         if let Some(known) = known.filter(|known| known.incident != incident) {
             known.incident = incident;

@@ -212,8 +212,14 @@ fn of_numbers(rule: &Rule, before: &Numbers, after: &Numbers) -> Option<Judged> 
 fn drifted(rule: &Rule, psi: f64, chance: f64, p: f64, drift: Drift) -> Judged {
     let limit = rule.by.unwrap_or(DRIFTED);
     let over = psi >= limit && psi > chance && p <= rule.alpha;
-    let figures =
-        Figures { value: Some(psi), limit: Some(limit), p: Some(p), drift: Some(Box::new(drift)), ..Figures::default() };
+    let figures = Figures {
+        value: Some(psi),
+        limit: Some(limit),
+        p: Some(p),
+        chance: psi >= limit && !over,
+        drift: Some(Box::new(drift)),
+        ..Figures::default()
+    };
     (Rule::verdict(over), figures)
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     metric::{MetricKind, MetricMeasure},
-    spec::{Compare, Measure, MonitorSpec, Of, Test},
+    spec::{Compare, Measure, MonitorSpec, Of, Test, every},
 };
 
 /// Alerts are grouped by no more labels.
@@ -28,8 +28,9 @@ impl MonitorSpec {
                 no(path, "is shorter than 1s");
             }
         }
-        if self.every > self.window {
-            no("every", "is longer than `window`");
+        // A fixed test does not ask for it: there, what nobody wrote is no mistake of theirs.
+        if self.every > self.window && (self.every != every() || self.is_sequential()) {
+            no("every", "is longer than `window`; where it is left out it is 1m");
         }
         if self.false_alarm_every.as_duration() < 2 * self.window.as_duration() {
             no("false_alarm_every", "has to be two windows at least");
@@ -44,7 +45,21 @@ impl MonitorSpec {
         }
         self.comparison(&mut no);
         self.grouping(&mut no);
+        if self.notify_missing_slices && self.slices.is_none() {
+            no("notify_missing_slices", "there are no slices: name their field in `slices`, or leave it out");
+        }
+        if self.notify_missing_slices && !self.notify_missing {
+            no("notify_missing_slices", "while `notify_missing` is false nobody is told of silence: leave one of them out");
+        }
         problems
+    }
+
+    fn is_sequential(&self) -> bool {
+        match &self.compare {
+            Compare::Threshold(limits) => limits.test == Test::Sequential,
+            Compare::Release(release) => release.test == Test::Sequential,
+            Compare::Previous(_) | Compare::Rest(_) | Compare::Budget(_) => false,
+        }
     }
 
     fn texts(&self) -> Vec<(&'static str, &str)> {

@@ -3,12 +3,10 @@
 use std::{collections::HashSet, time::Duration};
 
 use mainspring_kernel::{Fault, Timestamp};
-use mainspring_statistics::{
-    burn::{Burn, RECOMMENDED, burn_rate},
-    slices::{Slice, SliceState, compare_slices},
-};
+use mainspring_statistics::slices::{Slice, SliceState, compare_slices};
 
 use crate::{
+    budget,
     change::{Rule, change},
     judge::{Judged, threshold},
     measurements::{Measurements, Query, Series, Summary, together},
@@ -17,12 +15,6 @@ use crate::{
     spec::{Compare, MonitorSpec, Previous, ReleaseOf, Rest, Test, Threshold, Worse},
     state::{Evaluation, Figures, History, SliceEvaluation, State, Verdict},
 };
-
-/// The shortest of the windows of an error budget.
-pub(crate) const BUDGET_STEP: Duration = Duration::from_secs(5 * 60);
-const HOUR_SECONDS: f64 = 3_600.0;
-/// The longest of the windows of an error budget.
-const BUDGET_SPAN: Duration = Duration::from_secs(72 * 3_600);
 
 /// What every way of looking is given.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +54,7 @@ pub async fn evaluate(
         Compare::Previous(previous) => looker.previous(previous, data).await?,
         Compare::Release(rule) => release::look(&looker, rule, data).await?,
         Compare::Rest(rest) => looker.rest(rest, data).await?,
-        Compare::Budget(budget) => looker.budget(budget.objective, data).await?,
+        Compare::Budget(rule) => budget::look(&looker, rule.objective, data).await?,
     };
     Ok(settle(spec, history, now, found, looked_until))
 }
@@ -199,36 +191,6 @@ impl Looker<'_> {
         });
         Ok(judged.collect())
     }
-
-    async fn budget(&self, objective: f64, data: &dyn Measurements) -> Result<Vec<Finding>, Box<dyn Fault>> {
-        let end = self.whole(BUDGET_STEP);
-        let series = self.read(data, (end.minus(BUDGET_SPAN), end), BUDGET_STEP, None).await?;
-        let judge = |series: Series| {
-            let judged = burning(objective, self.spec.minimum, end, &series);
-            Finding::new(series.slice, judged)
-        };
-        Ok(series.into_iter().map(judge).collect())
-    }
-}
-
-/// Whether any of the recommended pairs of windows uses the budget up too fast.
-fn burning(objective: f64, minimum: u64, end: Timestamp, series: &Series) -> Judged {
-    let counted = |hours: f64| {
-        let from = end.minus(Duration::from_secs_f64(hours * HOUR_SECONDS));
-        together(series, from, end).0.and_then(|summary| summary.rate()).unwrap_or_default()
-    };
-    let estimated = series.points.iter().any(|point| point.summary.is_estimate());
-    let [fast, ..] = RECOMMENDED;
-    let (hits, trials) = counted(fast.long);
-    let value = burn_rate(hits, trials, objective);
-    let figures = Figures { count: trials, value, limit: Some(fast.limit), estimated, ..Figures::default() };
-    let verdict = match trials {
-        0 => Verdict::Missing,
-        few if few < minimum => Verdict::TooFew,
-        _ if RECOMMENDED.iter().any(|rule| rule.check(objective, counted) == Burn::Over) => Verdict::Over,
-        _ => Verdict::Within,
-    };
-    (verdict, figures)
 }
 
 /// Summaries that were made differently within one period say nothing about it.

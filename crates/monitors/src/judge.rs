@@ -17,6 +17,13 @@ pub(crate) type Judged = (Verdict, Figures);
 
 /// One look at a whole window. `alpha` is the probability of a false alarm at this look, for each side.
 pub(crate) fn threshold(measure: &Measure, limits: &Threshold, summary: Option<&Summary>, minimum: u64, alpha: f64) -> Judged {
+    let (verdict, figures) = held_against(measure, limits, summary, minimum, alpha);
+    // Of two limits the one that was passed.
+    let below = figures.value.zip(limits.below).filter(|(value, below)| value < below).map(|(_, below)| below);
+    (verdict, Figures { limit: below.or(figures.limit), ..figures })
+}
+
+fn held_against(measure: &Measure, limits: &Threshold, summary: Option<&Summary>, minimum: u64, alpha: f64) -> Judged {
     let count = summary.map_or(0, Summary::count);
     let estimated = summary.is_some_and(Summary::is_estimate);
     let figures = Figures { count, limit: limits.above.or(limits.below), estimated, ..Figures::default() };
@@ -29,6 +36,10 @@ pub(crate) fn threshold(measure: &Measure, limits: &Threshold, summary: Option<&
     }
     if let (Some(at), Summary::Numbers(numbers)) = (measure.share(), summary) {
         return of_percentile(limits, numbers, at, alpha, figures);
+    }
+    if let Some(value) = plain(measure, summary) {
+        let over = limits.above.is_some_and(|above| value > above) || limits.below.is_some_and(|below| value < below);
+        return (if over { Verdict::Over } else { Verdict::Within }, Figures { value: Some(value), ..figures });
     }
     let Some(interval) = interval(measure, summary, alpha) else { return (Verdict::TooFew, figures) };
     let over = limits.above.is_some_and(|above| interval.low > above) || limits.below.is_some_and(|below| interval.high < below);
@@ -62,6 +73,15 @@ fn of_percentile(limits: &Threshold, numbers: &Numbers, at: f64, alpha: f64, fig
     (if over || under { Verdict::Over } else { Verdict::Within }, figures)
 }
 
+/// What is as it is: of a sum, and of a number that programs say, nobody knows how it scatters.
+fn plain(measure: &Measure, summary: &Summary) -> Option<f64> {
+    match (measure, summary) {
+        (Measure::Sum { .. }, Summary::Numbers(numbers)) => Some(numbers.sum()),
+        (Measure::Metric(_), Summary::Reading(Reading { value, .. })) => Some(*value),
+        _ => None,
+    }
+}
+
 /// Where a figure lies with a probability of `alpha` for an error on each side. Nothing where that cannot be said.
 pub(crate) fn interval(measure: &Measure, summary: &Summary, alpha: f64) -> Option<Interval> {
     match (measure, summary) {
@@ -73,14 +93,6 @@ pub(crate) fn interval(measure: &Measure, summary: &Summary, alpha: f64) -> Opti
             let half = critical(alpha, numbers.count()) * numbers.error_squared()?.sqrt();
             let estimate = numbers.mean()?;
             Some(Interval { estimate, low: estimate - half, high: estimate + half })
-        }
-        (Measure::Sum { .. }, Summary::Numbers(numbers)) => {
-            let sum = numbers.sum();
-            Some(Interval { estimate: sum, low: sum, high: sum })
-        }
-        // Nobody knows how it scatters.
-        (Measure::Metric(_), Summary::Reading(Reading { value, .. })) => {
-            Some(Interval { estimate: *value, low: *value, high: *value })
         }
         _ => None,
     }

@@ -12,6 +12,7 @@ mod measurements;
 mod weighed;
 
 // An evaluation, from start to end.
+mod budget;
 mod change;
 mod evaluate;
 mod judge;

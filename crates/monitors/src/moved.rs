@@ -3,7 +3,7 @@
 use mainspring_statistics::{
     Quantiles,
     drift::{CategoryDrift, compare_ranges},
-    embedding::GrowthReport,
+    embedding::{ClusterGrowth, GrowthReport},
 };
 
 use crate::state::{Moved, Portion};
@@ -30,15 +30,15 @@ pub(crate) fn of_numbers(before: &Quantiles, after: &Quantiles) -> Vec<Moved> {
     most(moved.collect())
 }
 
-/// `words`: of each cluster.
+/// What surely grew comes first, whatever others lost to it or by chance: it is what is asked about now. `words`: of each cluster.
 pub(crate) fn of_topics(growth: &GrowthReport, words: &[Vec<String>]) -> Vec<Moved> {
     let name = |cluster: usize| Portion::Topic(words.get(cluster).cloned().unwrap_or_default());
-    let moved = growth.clusters.iter().map(|growth| Moved {
-        what: growth.cluster.map_or(Portion::Unlike, name),
-        before: growth.before,
-        after: growth.after,
-    });
-    most(moved.collect())
+    let moved = |of: &ClusterGrowth| Moved { what: of.cluster.map_or(Portion::Unlike, name), before: of.before, after: of.after };
+    let part = |grew: bool| most(growth.clusters.iter().filter(|of| of.grew() == grew).map(&moved).collect());
+    let mut all = part(true);
+    all.extend(part(false));
+    all.truncate(MOVED_MAX);
+    all
 }
 
 /// The largest change of share first; of equals what grew, since what is new is what one looks at.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use mainspring_kernel::Timestamp;
 
 use crate::{
-    evaluate::BUDGET_STEP,
+    budget,
     spec::{Compare, MonitorSpec, Test},
     state::History,
 };
@@ -21,7 +21,7 @@ pub(crate) fn next_look(spec: &MonitorSpec, history: &History, now: Timestamp) -
         Compare::Threshold(limits) if limits.test == Test::Sequential => every,
         Compare::Release(release) if release.test == Test::Sequential => every,
         Compare::Release(_) => every.max(window / LOOKS_AT_A_RELEASE),
-        Compare::Budget(_) => BUDGET_STEP,
+        Compare::Budget(_) => budget::STEP,
         Compare::Threshold(_) | Compare::Previous(_) | Compare::Rest(_) => window,
     };
     let delay = spec.delay.as_duration();

@@ -25,6 +25,8 @@ pub(crate) const POLL: Duration = Duration::from_secs(1);
 const AT_ONCE: usize = 4;
 const DUE_AT_ONCE: usize = 100;
 pub(crate) const TELL_WITHIN: Duration = Duration::from_secs(60);
+/// All alerts of a look wait for the traces that show them; those of which none are there by then are told without.
+const SHOW_WITHIN: Duration = Duration::from_secs(10);
 /// After a look that failed: of what may be well soon, and of what somebody has to mend.
 const PAUSE: Duration = Duration::from_secs(10);
 const LONG_PAUSE: Duration = Duration::from_secs(60);
@@ -187,7 +189,7 @@ impl Monitors {
         Ok(())
     }
 
-    /// Raises what goes on and resolves what does not. `going` is what goes on, whenever this is broken off.
+    /// Raises what goes on, all of it together, and resolves what does not. `going` is what goes on, whenever this is broken off.
     async fn tell(
         &self,
         held: &Held<'_>,
@@ -197,19 +199,34 @@ impl Monitors {
     ) -> Result<(), MonitorFault> {
         let kept = held.kept;
         // The last whole window may have begun as long ago as this.
-        let from = found.at.minus(spec.delay.as_duration()).minus(2 * spec.window.as_duration());
-        for (alert, slice) in &ringing.raise {
+        let from = found.at.minus(spec.delay.as_duration()).minus(2 * ringing.shown_within(spec));
+        let mut raise: Vec<_> = ringing.raise.iter().collect();
+        // What nobody knows of comes first to its traces.
+        raise.sort_by_key(|(alert, _)| is_told(going, &alert.fingerprint));
+        let until = tokio::time::Instant::now() + SHOW_WITHIN;
+        let mut signals = Vec::new();
+        for (alert, slice) in raise {
             // What recovers goes on, and whoever asks why it fired is not to be shown what is well.
             if !alert.missing && !found.history.is_wrong(alert.slice.as_deref()) && is_told(going, &alert.fingerprint) {
                 continue;
             }
-            let traces =
-                if alert.missing { Vec::new() } else { self.examples(kept, spec, showing(spec, slice), (from, found.at)).await };
-            let signal = signal((kept.project, &kept.name), spec, (alert, slice), (found, traces));
+            let traces = if alert.missing {
+                Vec::new()
+            } else {
+                let showing = self.examples(kept, spec, showing(spec, slice), (from, found.at));
+                tokio::time::timeout_at(until, showing).await.unwrap_or_default()
+            };
+            signals.push(signal((kept.project, &kept.name), spec, (alert, slice), (found, traces)));
+        }
+        if !signals.is_empty() {
             held.check(self.now())?;
-            let incident = self.parts.bell.raise(signal).await.map_err(MonitorFault::Bell)?;
-            if let Some(known) = going.iter_mut().find(|known| known.fingerprint == alert.fingerprint) {
-                known.incident = Some(incident);
+            let raised: Vec<String> = signals.iter().map(|signal| signal.fingerprint.clone()).collect();
+            let incidents = self.parts.bell.raise(signals).await.map_err(MonitorFault::Bell)?;
+            held.check(self.now())?;
+            for (fingerprint, incident) in raised.iter().zip(incidents) {
+                if let Some(known) = going.iter_mut().find(|known| known.fingerprint == *fingerprint) {
+                    known.incident = Some(incident);
+                }
             }
         }
         self.resolve(held, going, |alert| ringing.keeps(&alert.fingerprint)).await

@@ -42,8 +42,8 @@ pub struct Showing<'s> {
 /// Whoever makes incidents of what monitors find. Saying the same again changes nothing.
 #[async_trait]
 pub trait Bell: Debug + Send + Sync + 'static {
-    /// Answers the incident that it is part of.
-    async fn raise(&self, signal: Signal) -> Result<IncidentId, Box<dyn Fault>>;
+    /// All that one look found, so that it is told once. Answers the incidents that each is part of, in their order.
+    async fn raise(&self, signals: Vec<Signal>) -> Result<Vec<IncidentId>, Box<dyn Fault>>;
     async fn resolve(&self, project: ProjectId, fingerprint: &str) -> Result<(), Box<dyn Fault>>;
 }
 
@@ -56,6 +56,8 @@ pub struct Signal {
     pub fingerprint: String,
     pub severity: Severity,
     pub summary: String,
+    /// It is that nothing comes, or that nobody can look.
+    pub missing: bool,
     pub labels: BTreeMap<String, String>,
     pub facts: BTreeMap<String, Value>,
     pub traces: Vec<String>,

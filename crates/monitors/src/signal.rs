@@ -1,18 +1,20 @@
 //! Which alerts a look raises, and which of before go on.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
 use mainspring_kernel::{
     Name, Timestamp,
     id::{IncidentId, ProjectId},
 };
+use mainspring_statistics::Interval;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
+    budget,
     seam::{Showing, Signal},
     spec::{Compare, Measure, MonitorSpec, ReleaseOf, Worse},
-    state::{Evaluation, SliceEvaluation, State},
+    state::{Evaluation, Figures, SliceEvaluation, State},
     words::{sentence, shift},
 };
 
@@ -41,7 +43,7 @@ impl Going {
 #[derive(Debug, Default)]
 pub(crate) struct Ringing<'e> {
     /// To be raised, with what they are of.
-    pub(crate) raise: Vec<(Going, &'e SliceEvaluation)>,
+    pub(crate) raise: Vec<(Going, Cow<'e, SliceEvaluation>)>,
     /// What fired and of which nothing is known now: neither raised again nor over.
     pub(crate) hold: Vec<String>,
 }
@@ -49,6 +51,12 @@ pub(crate) struct Ringing<'e> {
 impl Ringing<'_> {
     pub(crate) fn keeps(&self, fingerprint: &str) -> bool {
         self.raise.iter().any(|(going, _)| going.fingerprint == fingerprint) || self.hold.iter().any(|held| held == fingerprint)
+    }
+
+    /// The time in which there are traces that show what is wrong. What fires by a budget does in its short window.
+    pub(crate) fn shown_within(&self, spec: &MonitorSpec) -> Duration {
+        let short = self.raise.iter().filter_map(|(_, slice)| slice.figures.windows).map(|(_, short)| short).max();
+        short.map_or(spec.window, |short| short.max(spec.window)).as_duration()
     }
 }
 
@@ -62,19 +70,30 @@ pub(crate) fn ringing<'e>(monitor: &Name, spec: &MonitorSpec, found: &'e Evaluat
             missing,
         };
         match slice.state {
-            State::Firing => ringing.raise.push((going(false), slice)),
+            State::Firing => ringing.raise.push((going(false), Cow::Borrowed(slice))),
             State::Missing => {
                 if found.history.is_open(slice.slice.as_deref()) {
                     ringing.hold.push(going(false).fingerprint);
                 }
-                if spec.notify_missing {
-                    ringing.raise.push((going(true), slice));
+                if spec.notify_missing && (slice.slice.is_none() || spec.notify_missing_slices) {
+                    ringing.raise.push((going(true), Cow::Borrowed(slice)));
                 }
             }
             State::Ok | State::Warming => {}
         }
     }
+    // What one of many has not sent for a while is no news; that none of them sends anything is.
+    if spec.notify_missing && !spec.notify_missing_slices {
+        ringing.raise.extend(all_silent(found).map(|silent| (Going::silent(monitor), Cow::Owned(silent))));
+    }
     ringing
+}
+
+/// Every slice fell silent, the last of them then.
+fn all_silent(found: &Evaluation) -> Option<SliceEvaluation> {
+    let all = found.slices.iter().all(|slice| slice.slice.is_some() && slice.state == State::Missing);
+    let since = found.slices.iter().map(|slice| slice.since).max().filter(|_| all)?;
+    Some(SliceEvaluation { slice: None, state: State::Missing, was: None, since, figures: Figures::default() })
 }
 
 fn fingerprint(monitor: &Name, slice: Option<&str>, missing: bool) -> String {
@@ -98,6 +117,7 @@ pub(crate) fn signal(
         fingerprint: going.fingerprint.clone(),
         severity: spec.severity,
         summary: sentence(spec, slice),
+        missing: going.missing,
         labels,
         facts: facts(spec, slice),
         traces,
@@ -117,7 +137,7 @@ pub(crate) fn unseen(
 ) -> Signal {
     let facts = [
         ("code", Some(json!(code))),
-        ("window", Some(json!(spec.window))),
+        ("window", Some(json!(budget::window(spec, &Figures::default())))),
         ("filter", spec.filter.as_ref().map(|filter| json!(filter))),
         ("metric", of_metric(spec)),
         ("since", Some(json!(since))),
@@ -128,6 +148,7 @@ pub(crate) fn unseen(
         fingerprint: going.fingerprint.clone(),
         severity: spec.severity,
         summary: format!("it cannot be looked at, since {since} ({code})"),
+        missing: going.missing,
         labels: spec.labels.clone(),
         group_by: spec.group_by.clone(),
         facts: facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect(),
@@ -165,23 +186,33 @@ const MOVED: usize = 3;
 
 fn facts(spec: &MonitorSpec, slice: &SliceEvaluation) -> BTreeMap<String, Value> {
     let figures = &slice.figures;
-    let interval = figures.interval.map(|interval| json!([interval.low, interval.high]));
     let number = |value: Option<f64>| value.map(|value| json!(value));
-    let moved: Vec<String> = figures.moved.iter().take(MOVED).map(shift).collect();
+    let bounds = |interval: Option<Interval>| interval.map(|interval| json!([interval.low, interval.high]));
+    // Of a comparison an interval and a limit are of the difference, which does not lie where the value does.
+    let compared =
+        matches!(spec.compare, Compare::Previous(_) | Compare::Release(_) | Compare::Rest(_)) && !spec.measure.drifts();
+    let off = figures.value.zip(figures.reference).map(|(value, reference)| value - reference);
+    let moved: Vec<String> = figures.moved.iter().take(MOVED).map(|moved| shift(moved, &spec.measure)).collect();
     let all = [
         ("value", number(figures.value)),
-        ("interval", interval),
-        ("rate_interval", figures.value_interval.map(|interval| json!([interval.low, interval.high]))),
-        ("limit", number(figures.limit)),
+        ("interval", bounds(if compared { figures.value_interval } else { figures.interval })),
+        ("limit", number(figures.limit.filter(|_| !compared))),
         ("reference", number(figures.reference)),
+        ("difference", number(off)),
+        ("difference_interval", bounds(figures.interval.filter(|_| compared))),
+        // Where every difference matters there is none.
+        ("difference_limit", number(figures.limit.filter(|limit| compared && *limit > 0.0))),
         ("p", number(figures.p)),
         ("moved", (!moved.is_empty()).then(|| json!(moved.join("; ")))),
         ("count", Some(json!(figures.count))),
         ("estimated", figures.estimated.then(|| json!(true))),
-        ("window", Some(json!(spec.window))),
+        ("window", Some(json!(budget::window(spec, figures)))),
+        ("short_window", figures.windows.map(|(_, short)| json!(short))),
         ("filter", spec.filter.as_ref().map(|filter| json!(filter))),
         ("metric", of_metric(spec)),
         ("since", Some(json!(slice.since))),
+        // So that whoever tells it to people can say what the figures are of.
+        ("unit", Some(crate::words::unit_of_figures(spec)).filter(|unit| !unit.is_empty()).map(|unit| json!(unit))),
     ];
     all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }

@@ -30,7 +30,7 @@ pub struct MonitorSpec {
     /// How much time is looked at together.
     #[serde(default = "window")]
     pub window: Stretch,
-    /// How often a sequential test looks.
+    /// How often a sequential test looks. No longer than the window, which has to be a minute at least where this is left out.
     #[serde(default = "every")]
     pub every: Stretch,
     /// How long to wait for what arrives late.
@@ -63,15 +63,21 @@ pub struct MonitorSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<String>")]
     pub notify: Vec<Name>,
-    /// Whether receivers are told, too, when there is nothing to measure, or when nobody can look for long.
+    /// Whether receivers are told, too, when there is nothing to measure, of slices in none of them, or when nobody can look for
+    /// long.
     #[serde(default = "yes")]
     pub notify_missing: bool,
+    /// Whether they are told of each slice that falls silent while others do not. For slices that always have something, as
+    /// regions do; a user comes and goes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub notify_missing_slices: bool,
 }
 
 const fn window() -> Stretch {
     Stretch::minutes(15)
 }
-const fn every() -> Stretch {
+/// Where nobody says how often a sequential test looks.
+pub(crate) const fn every() -> Stretch {
     Stretch::minutes(1)
 }
 const fn delay() -> Stretch {

@@ -9,6 +9,8 @@ use mainspring_statistics::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::stretch::Stretch;
+
 /// The later ones weigh more: a monitor is where the worst of its slices is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -67,6 +69,9 @@ pub struct Figures {
     /// What it may not pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<f64>,
+    /// Of an error budget, the pair of windows that the value and its limit are of: the long one and the short one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub windows: Option<(Stretch, Stretch)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,6 +81,9 @@ pub struct Figures {
     /// The logarithm of the evidence of a sequential test, and of what it takes to fire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<(f64, f64)>,
+    /// A distribution moved by as much as matters, and so little was measured that it may be chance.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub chance: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<Box<Drift>>,
     /// What moved most within a distribution comes first.

@@ -2,9 +2,13 @@
 
 use std::fmt::Write as _;
 
-use mainspring_kernel::text::{TOPIC, elide};
+use mainspring_kernel::{
+    figure::{amount, number, share},
+    text::{TOPIC, elide},
+};
 
 use crate::{
+    budget,
     metric::MetricMeasure,
     spec::{Budget, Compare, Measure, MonitorSpec, Test, Threshold},
     state::{Figures, Moved, Portion, SliceEvaluation, State},
@@ -21,7 +25,7 @@ pub fn sentence(spec: &MonitorSpec, slice: &SliceEvaluation) -> String {
     let mut text = of.unwrap_or_default();
     match slice.state {
         State::Missing => {
-            let _ = write!(text, "there is nothing to measure in {}", spec.window);
+            let _ = write!(text, "there is nothing to measure in {}", budget::window(spec, figures));
         }
         State::Warming => {
             text.push_str(&lacking(spec, figures));
@@ -69,8 +73,11 @@ fn measured(spec: &MonitorSpec, figures: &Figures) -> String {
     let compared = matches!(spec.compare, Compare::Previous(_) | Compare::Release(_) | Compare::Rest(_));
     if let Compare::Budget(Budget { objective }) = spec.compare {
         if let Some(rate) = figures.value {
-            let rate = number(rate);
+            let (rate, limit) = (number(rate), number(figures.limit.unwrap_or_default()));
             let _ = write!(text, " uses the error budget of {} up {rate} times as fast as it may", share(1.0 - objective));
+            if let Some((long, short)) = figures.windows {
+                let _ = write!(text, " over {long} and over {short}, not to be {limit} or more");
+            }
         }
         return text;
     }
@@ -81,9 +88,12 @@ fn measured(spec: &MonitorSpec, figures: &Figures) -> String {
         if let Some(limit) = figures.limit {
             let _ = write!(text, ", of {} that matter", number(limit));
         }
+        if figures.chance {
+            text.push_str(", which may be chance");
+        }
         let matters = figures.value.zip(figures.limit).is_some_and(|(value, limit)| value >= limit);
         if let Some(most) = figures.moved.first().filter(|_| matters) {
-            let _ = write!(text, "; most of all {}", shift(most));
+            let _ = write!(text, "; most of all {}", shift(most, &spec.measure));
         }
         return text;
     }
@@ -93,7 +103,7 @@ fn measured(spec: &MonitorSpec, figures: &Figures) -> String {
     {
         // It counts what is beyond the limit.
         let (side, bound) = limits.above.map_or(("below", limits.below), |above| ("above", Some(above)));
-        let (bound, value, limit) = (number(bound.unwrap_or_default()), share(value), share(limit));
+        let (bound, value, limit) = (value_of(&spec.measure, bound.unwrap_or_default()), share(value), share(limit));
         return format!("{value} of {} have a {field} {side} {bound}, and {limit} may", figures.count);
     }
     let shown = |value: f64| value_of(&spec.measure, value);
@@ -120,21 +130,22 @@ fn measured(spec: &MonitorSpec, figures: &Figures) -> String {
 }
 
 /// How a part of a distribution moved.
-pub(crate) fn shift(moved: &Moved) -> String {
-    format!("{} ({} before, {} now)", portion(&moved.what), share(moved.before), share(moved.after))
+pub(crate) fn shift(moved: &Moved, measure: &Measure) -> String {
+    format!("{} ({} before, {} now)", portion(&moved.what, Some(measure)), share(moved.before), share(moved.after))
 }
 
-/// What a part of a distribution is called.
+/// What a part of a distribution is called. `measure`: of what it is, for the unit of numbers.
 #[must_use]
-pub fn portion(of: &Portion) -> String {
+pub fn portion(of: &Portion, measure: Option<&Measure>) -> String {
+    let unit = measure.map_or("", unit);
     match of {
         Portion::Category(name) if name.is_empty() => "what has no value".to_owned(),
         Portion::Category(name) => elide(name, 80),
         Portion::Topic(words) if words.is_empty() => "a topic that no words tell apart".to_owned(),
         Portion::Topic(words) => format!("{TOPIC}{}", words.join(", ")),
         Portion::Unlike => "what is like no topic".to_owned(),
-        Portion::Numbers { from, to } if number(*from) == number(*to) => format!("about {}", number(*from)),
-        Portion::Numbers { from, to } => format!("from {} to {}", number(*from), number(*to)),
+        Portion::Numbers { from, to } if number(*from) == number(*to) => format!("about {}", amount(*from, unit)),
+        Portion::Numbers { from, to } => format!("from {} to {}", amount(*from, unit), amount(*to, unit)),
     }
 }
 
@@ -198,20 +209,42 @@ fn of_metric(metric: &MetricMeasure) -> String {
 }
 
 fn value_of(measure: &Measure, value: f64) -> String {
-    if matches!(measure, Measure::Rate { .. }) { share(value) } else { number(value) }
+    amount(value, unit(measure))
 }
 
-fn share(value: f64) -> String {
-    format!("{} %", number(value * 100.0))
-}
-
-/// Three digits that say something.
-fn number(value: f64) -> String {
-    if value == 0.0 || !value.is_finite() {
-        return format!("{value}");
+/// What a figure of it is of, as `amount` takes it; empty: nobody knows, or a plain number.
+fn unit(measure: &Measure) -> &str {
+    match measure {
+        Measure::Rate { .. } => "share",
+        Measure::Sum { field } | Measure::Mean { field } | Measure::Percentile { field, .. } | Measure::Numbers { field } => {
+            match field.as_str() {
+                "duration" | "first_token" => "s",
+                "cost" => "$",
+                _ => "",
+            }
+        }
+        Measure::Metric(metric) => of_points(metric),
+        Measure::Count | Measure::Categories { .. } | Measure::Topics { .. } => "",
     }
-    let whole = value.abs().log10().floor();
-    let decimals = if whole >= 2.0 { 0 } else { (2.0 - whole) as usize };
-    let text = format!("{value:.*}", decimals.min(12));
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// How often something came, and how fast it grows, is not in the unit of its points. `1` is none, and what stands in braces is
+/// a word.
+fn of_points(metric: &MetricMeasure) -> &str {
+    match metric.unit.as_deref() {
+        None | Some("1") => "",
+        Some(_) if matches!(metric.value.as_str(), "count" | "rate") => "",
+        Some(unit) => unit.trim_start_matches('{').trim_end_matches('}'),
+    }
+}
+
+/// What the figures of a look are of, which need not be what is measured: it may be how fast that comes, how far it moved, or how
+/// much of it is beyond a limit.
+pub(crate) fn unit_of_figures(spec: &MonitorSpec) -> &str {
+    match &spec.compare {
+        Compare::Budget(_) => "times",
+        _ if spec.measure.drifts() => "",
+        Compare::Threshold(limits) if limits.test == Test::Sequential && spread(&spec.measure).is_some() => "share",
+        _ => unit(&spec.measure),
+    }
 }

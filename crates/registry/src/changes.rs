@@ -21,17 +21,17 @@ pub struct Changed {
 }
 
 impl Registry {
-    /// After `since` and until `until`, newest first, of aliases and of versions so many at most.
+    /// Of assets of these kinds, after `since` and until `until`, newest first; of aliases and of versions so many at most.
     pub async fn changed_between(
         &self,
         actor: &Actor,
         (since, until): (Timestamp, Timestamp),
-        limit: usize,
+        (kinds, limit): (&[AssetKind], usize),
     ) -> Result<Vec<Changed>, RegistryFault> {
         needs(actor, Role::Reader)?;
         let mut reads = Reads::Catalog(&self.catalog);
-        let mut changed = reads.moved_between(actor.project, (since, until), limit).await?;
-        changed.extend(reads.made_between(actor.project, (since, until), limit).await?);
+        let mut changed = reads.moved_between(actor.project, (since, until), (kinds, limit)).await?;
+        changed.extend(reads.made_between(actor.project, (since, until), (kinds, limit)).await?);
         changed.sort_by_key(|changed| std::cmp::Reverse(changed.at));
         Ok(changed)
     }

@@ -59,30 +59,48 @@ const fn as_alerts_say(severity: Severity) -> AlertSeverity {
     }
 }
 
+fn alert(signal: Signal) -> Alert {
+    let Signal {
+        project,
+        monitor,
+        fingerprint,
+        severity,
+        summary,
+        missing,
+        labels,
+        facts,
+        traces,
+        versions,
+        notify,
+        group_by,
+        at,
+    } = signal;
+    Alert {
+        project,
+        fingerprint,
+        name: monitor.to_string(),
+        severity: as_alerts_say(severity),
+        summary,
+        missing,
+        labels,
+        facts,
+        traces,
+        versions,
+        // Where a spec says nothing, all slices of a monitor are one incident.
+        group_by,
+        receivers: notify.into_iter().map(|name| AssetRef { name, selector: Selector::Latest }).collect(),
+        at,
+    }
+}
+
 #[derive(Debug)]
 struct Incidents(Alerts);
 
 #[async_trait]
 impl Bell for Incidents {
-    async fn raise(&self, signal: Signal) -> Result<IncidentId, Box<dyn Fault>> {
-        let Signal { project, monitor, fingerprint, severity, summary, labels, facts, traces, versions, notify, group_by, at } =
-            signal;
-        let alert = Alert {
-            project,
-            fingerprint,
-            name: monitor.to_string(),
-            severity: as_alerts_say(severity),
-            summary,
-            labels,
-            facts,
-            traces,
-            versions,
-            // Where a spec says nothing, all slices of a monitor are one incident.
-            group_by,
-            receivers: notify.into_iter().map(|name| AssetRef { name, selector: Selector::Latest }).collect(),
-            at,
-        };
-        self.0.raise(alert).await.map(|outcome| outcome.incident).map_err(boxed)
+    async fn raise(&self, signals: Vec<Signal>) -> Result<Vec<IncidentId>, Box<dyn Fault>> {
+        let outcomes = self.0.raise_all(signals.into_iter().map(alert).collect()).await.map_err(boxed)?;
+        Ok(outcomes.into_iter().map(|outcome| outcome.incident).collect())
     }
 
     async fn resolve(&self, project: ProjectId, fingerprint: &str) -> Result<(), Box<dyn Fault>> {

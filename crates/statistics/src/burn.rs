@@ -44,16 +44,23 @@ pub enum Burn {
 }
 
 impl BurnRule {
-    /// `counted` gives the bad and all of the last stretch of time of this length.
-    pub fn check(&self, objective: f64, mut counted: impl FnMut(f64) -> (u64, u64)) -> Burn {
+    /// How fast the budget is used up in both windows: in the one in which it is slower. `counted` gives the bad and all of the
+    /// last stretch of time of a length. Nothing where a window has nothing in it.
+    pub fn rate(&self, objective: f64, mut counted: impl FnMut(f64) -> (u64, u64)) -> Option<f64> {
         let mut rate = |window: f64| {
             let (bad, all) = counted(window);
             burn_rate(bad, all, objective)
         };
-        match (rate(self.long), rate(self.short)) {
-            (Some(long), Some(short)) if long >= self.limit && short >= self.limit => Burn::Over,
-            (Some(_), Some(_)) => Burn::Within,
-            _ => Burn::Missing,
+        let (long, short) = (rate(self.long)?, rate(self.short)?);
+        Some(long.min(short))
+    }
+
+    /// The same, held against the limit.
+    pub fn check(&self, objective: f64, counted: impl FnMut(f64) -> (u64, u64)) -> Burn {
+        match self.rate(objective, counted) {
+            Some(rate) if rate >= self.limit => Burn::Over,
+            Some(_) => Burn::Within,
+            None => Burn::Missing,
         }
     }
 }

@@ -13,7 +13,7 @@ pub struct IncidentView {
     pub state: String,
     /// The worst of its alerts: `info`, `warning`, `error` or `critical`.
     pub severity: String,
-    /// The monitor and what the worst alert that goes on says, the newest of equals: `latency: answers are slow`.
+    /// The monitor and what the worst alert that goes on says now: `latency: answers are slow`.
     pub title: String,
     /// Those that all of its alerts have.
     pub labels: BTreeMap<String, String>,
@@ -43,8 +43,11 @@ pub struct IncidentView {
 pub struct IncidentDetail {
     pub incident: IncidentView,
     pub alerts: Vec<AlertView>,
-    /// What was moved or made before it opened: what its alerts are about first, then the newest.
+    /// What was moved or made before it opened and may be why: what its alerts are about first, then aliases that moved and
+    /// releases, of each the newest. The 50 first.
     pub changes: Vec<ChangeView>,
+    /// How many more there are.
+    pub changes_left_out: u64,
     /// Newest first.
     pub events: Vec<IncidentEvent>,
     /// Newest first.
@@ -58,9 +61,11 @@ pub struct AlertView {
     pub severity: String,
     pub summary: String,
     pub labels: BTreeMap<String, String>,
-    /// What was measured.
+    /// What was measured, as it was. `unit` says what the figures are of; `share`: of one.
     #[schema(value_type = BTreeMap<String, Value>)]
     pub facts: BTreeMap<String, Value>,
+    /// The same as people read it, what matters most first.
+    pub measured: Vec<FactView>,
     /// Traces that show it.
     pub traces: Vec<String>,
     /// Versions it is about: `prompt/answer@v4`.
@@ -70,6 +75,13 @@ pub struct AlertView {
     pub seen_at: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<String>,
+}
+
+/// `interval of the difference`: `54.5 to 66.4 points`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FactView {
+    pub name: String,
+    pub value: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -122,7 +134,7 @@ pub struct DeliveryView {
     pub id: String,
     pub incident: String,
     pub receiver: String,
-    /// `opened`, `updated`, `reopened`, `reminder`, `acknowledged` or `resolved`.
+    /// `opened`, `updated`, `escalated`, `reopened`, `reminder`, `acknowledged` or `resolved`.
     pub what: String,
     /// `pending`, `delivered`, `skipped` (the receiver does not want it) or `failed` (given up).
     pub state: String,
@@ -132,7 +144,7 @@ pub struct DeliveryView {
     /// What the receiver answered last, of HTTP or SMTP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// Why it did not arrive the last time.
+    /// Why it did not arrive the last time, or was not sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     pub created_at: String,

@@ -2026,10 +2026,12 @@ export interface components {
             labels: {
                 [key: string]: string;
             };
-            /** @description What was measured. */
+            /** @description What was measured, as it was. `unit` says what the figures are of; `share`: of one. */
             facts: {
                 [key: string]: unknown;
             };
+            /** @description The same as people read it, what matters most first. */
+            measured: components["schemas"]["FactView"][];
             /** @description Traces that show it. */
             traces: string[];
             /** @description Versions it is about: `prompt/answer@v4`. */
@@ -2826,6 +2828,11 @@ export interface components {
             cost?: string | null;
         };
         /** @description What the user of an answer thought of it. */
+        /** @description `interval of the difference`: `54.5 to 66.4 points`. */
+        FactView: {
+            name: string;
+            value: string;
+        };
         FeedbackRequest: {
             trace: string;
             /** @description `up` or `down`, or 1 to 5. */
@@ -2978,8 +2985,16 @@ export interface components {
         IncidentDetail: {
             incident: components["schemas"]["IncidentView"];
             alerts: components["schemas"]["AlertView"][];
-            /** @description What was moved or made before it opened: what its alerts are about first, then the newest. */
+            /**
+             * @description What was moved or made before it opened and may be why: what its alerts are about first, then aliases that moved and
+             *     releases, of each the newest. The 50 first.
+             */
             changes: components["schemas"]["ChangeView"][];
+            /**
+             * Format: int64
+             * @description How many more there are.
+             */
+            changes_left_out: number;
             /** @description Newest first. */
             events: components["schemas"]["IncidentEvent"][];
             /** @description Newest first. */

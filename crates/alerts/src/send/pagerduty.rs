@@ -4,6 +4,7 @@ use mainspring_kernel::text;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    facts::in_words,
     model::NoticeKind,
     notice::{Notice, NoticeAlert},
 };
@@ -16,7 +17,12 @@ pub(super) fn event(notice: &Notice, routing_key: &str) -> Value {
     let action = match notice.what {
         NoticeKind::Resolved => "resolve",
         NoticeKind::Acknowledged => "acknowledge",
-        NoticeKind::Opened | NoticeKind::Updated | NoticeKind::Reopened | NoticeKind::Reminder | NoticeKind::Test => "trigger",
+        NoticeKind::Opened
+        | NoticeKind::Updated
+        | NoticeKind::Escalated
+        | NoticeKind::Reopened
+        | NoticeKind::Reminder
+        | NoticeKind::Test => "trigger",
     };
     let mut event = json!({
         "routing_key": routing_key.trim(),
@@ -27,7 +33,7 @@ pub(super) fn event(notice: &Notice, routing_key: &str) -> Value {
     if action == "trigger" {
         event["payload"] = json!({
             "summary": text::elide(&notice.title, SUMMARY_MAX),
-            "source": if notice.project.is_empty() { "mainspring" } else { &notice.project },
+            "source": notice.project,
             // The API has the same four words.
             "severity": notice.severity,
             "timestamp": notice.at,
@@ -48,11 +54,17 @@ pub(super) fn event(notice: &Notice, routing_key: &str) -> Value {
 }
 
 fn details(notice: &Notice) -> Value {
-    let alert = |alert: &NoticeAlert| json!({ "name": alert.name, "summary": alert.summary, "firing": alert.firing, "facts": alert.facts, "traces": alert.traces });
+    let alert = |alert: &NoticeAlert| {
+        let facts: Map<String, Value> = in_words(&alert.facts).into_iter().map(|fact| (fact.name, fact.value.into())).collect();
+        json!({ "name": alert.name, "summary": alert.summary, "firing": alert.firing, "facts": facts, "traces": alert.traces })
+    };
     let mut details = Map::new();
     details.insert("labels".to_owned(), json!(notice.labels));
     details.insert("firing".to_owned(), json!(notice.firing));
     details.insert("alerts".to_owned(), notice.alerts.iter().map(alert).collect());
     details.insert("changes".to_owned(), json!(notice.changes));
+    if notice.changes_left_out > 0 {
+        details.insert("changes_left_out".to_owned(), json!(notice.changes_left_out));
+    }
     Value::Object(details)
 }

@@ -4,8 +4,9 @@ use mainspring_kernel::text;
 use serde_json::{Value, json};
 
 use crate::{
+    facts::{Fact, in_words},
     model::{NoticeKind, Severity},
-    notice::{Notice, NoticeAlert, pairs, said},
+    notice::{Notice, NoticeAlert, pairs},
 };
 
 /// Slack cuts longer texts.
@@ -46,14 +47,15 @@ fn details(notice: &Notice) -> String {
         lines.push(format!("• {}", plain(&change.what)));
         lines.extend(change.rollback.as_ref().map(|command| format!("   back: `{}`", plain(command).replace('`', "'"))));
     }
+    lines.extend(notice.more_changes());
     lines.join("\n")
 }
 
 fn alert(alert: &NoticeAlert) -> String {
     let over = if alert.firing { "" } else { " (over)" };
     let mut line = format!("• *{}*{over}: {}", plain(&alert.name), plain(&alert.summary));
-    for (name, value) in alert.facts.iter().take(FACTS) {
-        line.push_str(&format!("\n   {}: {}", plain(name), plain(&text::elide(&said(value), 120))));
+    for Fact { name, value } in in_words(&alert.facts).iter().take(FACTS) {
+        line.push_str(&format!("\n   {}: {}", plain(name), plain(&text::elide(value, 120))));
     }
     line
 }

@@ -27,11 +27,12 @@ const INSERT: &str = "INSERT INTO delivery (id, project, incident, receiver, wha
     VALUES ($1, $2, $3, $4, $5, 'pending', $6, 0, $7, 0, $8)";
 const LAST: &str = "SELECT MAX(created) AS last FROM delivery WHERE incident = $1 AND receiver = $2";
 /// What nobody has begun to send may as well say the newest.
-const COVER: &str = "UPDATE delivery SET notice = $3 WHERE incident = $1 AND receiver = $2 AND state = 'pending' \
-    AND attempts = 0 AND what IN ('opened', 'updated', 'reopened', 'reminder')";
+const COVER: &str = "UPDATE delivery SET notice = $3, what = CASE WHEN what = 'updated' THEN $4 ELSE what END \
+    WHERE incident = $1 AND receiver = $2 AND state = 'pending' AND attempts = 0 \
+    AND what IN ('opened', 'updated', 'escalated', 'reopened', 'reminder')";
 /// Who heard of an incident, and when they were last told to look.
 const TOLD: &str = "SELECT receiver, MAX(created) AS last FROM delivery WHERE incident = $1 \
-    AND what IN ('opened', 'updated', 'reopened', 'reminder') GROUP BY receiver ORDER BY receiver LIMIT 1000";
+    AND what IN ('opened', 'updated', 'escalated', 'reopened', 'reminder') GROUP BY receiver ORDER BY receiver LIMIT 1000";
 const LIST: &str = concat!(
     "SELECT ",
     columns!(),
@@ -78,9 +79,13 @@ pub(crate) async fn insert_delivery(tx: &mut Tx, new: NewDelivery<'_>, now: Time
     tx.execute(INSERT, values).await.map(drop)
 }
 
-/// Answers whether a notice that waits says it now.
-pub(crate) async fn cover(tx: &mut Tx, incident: IncidentId, receiver: &AssetRef, notice: &str) -> Result<bool, CatalogFault> {
-    Ok(tx.execute(COVER, params![incident, receiver, notice]).await? > 0)
+/// Answers whether a notice that waits says it now. An update that waits becomes `what` it is now.
+pub(crate) async fn cover(
+    tx: &mut Tx,
+    (incident, receiver): (IncidentId, &AssetRef),
+    (what, notice): (NoticeKind, &str),
+) -> Result<bool, CatalogFault> {
+    Ok(tx.execute(COVER, params![incident, receiver, notice, what.as_str()]).await? > 0)
 }
 
 pub(crate) async fn told(tx: &mut Tx, incident: IncidentId) -> Result<Vec<(AssetRef, Timestamp)>, CatalogFault> {

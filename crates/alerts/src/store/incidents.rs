@@ -13,22 +13,30 @@ use crate::model::{Alert, Event, EventKind, Incident, IncidentFilter, Raised, Se
 macro_rules! incident_columns {
     () => {
         "id, project, grouped, state, severity, title, labels, receivers, changes, silence, opened, updated, acknowledged, \
-         acknowledged_by, resolved, resolved_by, remind"
+         acknowledged_by, resolved, resolved_by, remind, changes_left_out"
     };
 }
 macro_rules! alert_columns {
     () => {
-        "fingerprint, name, severity, summary, labels, facts, traces, versions, firing, began, seen, ended"
+        "fingerprint, name, severity, summary, labels, facts, traces, versions, firing, began, seen, ended, missing"
+    };
+}
+
+/// Of equals what is wrong before what is missing.
+macro_rules! worst {
+    () => {
+        "CASE severity WHEN 'critical' THEN 0 WHEN 'error' THEN 1 WHEN 'warning' THEN 2 ELSE 3 END, missing"
     };
 }
 
 const INSERT: &str = concat!(
     "INSERT INTO incident (",
     incident_columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"
 );
 const UPDATE: &str = "UPDATE incident SET state = $2, severity = $3, title = $4, labels = $5, receivers = $6, changes = $7, \
-    silence = $8, updated = $9, acknowledged = $10, acknowledged_by = $11, resolved = $12, resolved_by = $13, remind = $14 \
+    silence = $8, updated = $9, acknowledged = $10, acknowledged_by = $11, resolved = $12, resolved_by = $13, remind = $14, \
+    changes_left_out = $15 \
     WHERE id = $1";
 const LATEST: &str = concat!(
     "SELECT ",
@@ -56,23 +64,26 @@ const ALERT: &str = concat!("SELECT ", alert_columns!(), " FROM incident_alert W
 const ALERTS: &str = concat!(
     "SELECT ",
     alert_columns!(),
-    " FROM incident_alert WHERE incident = $1 ORDER BY firing DESC, seen DESC, fingerprint LIMIT $2"
+    " FROM incident_alert WHERE incident = $1 ORDER BY firing DESC, ",
+    worst!(),
+    ", seen DESC, fingerprint LIMIT $2"
 );
 const WORST: &str = concat!(
     "SELECT ",
     alert_columns!(),
-    " FROM incident_alert WHERE incident = $1 AND firing = 1 ORDER BY CASE severity WHEN 'critical' THEN 0 WHEN 'error' THEN 1 \
-     WHEN 'warning' THEN 2 ELSE 3 END, began DESC, fingerprint LIMIT 1"
+    " FROM incident_alert WHERE incident = $1 AND firing = 1 ORDER BY ",
+    worst!(),
+    ", began DESC, fingerprint LIMIT 1"
 );
 const COUNT: &str = "SELECT COUNT(*) AS alerts, CAST(COALESCE(SUM(firing), 0) AS BIGINT) AS firing \
     FROM incident_alert WHERE incident = $1";
 const INSERT_ALERT: &str = concat!(
     "INSERT INTO incident_alert (incident, ",
     alert_columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10, $10, NULL)"
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10, $10, NULL, $11)"
 );
 const REFRESH_ALERT: &str = "UPDATE incident_alert SET name = $3, severity = $4, summary = $5, labels = $6, facts = $7, traces = $8, \
-    versions = $9, firing = 1, seen = $10, ended = NULL WHERE incident = $1 AND fingerprint = $2";
+    versions = $9, firing = 1, seen = $10, ended = NULL, missing = $11 WHERE incident = $1 AND fingerprint = $2";
 const END_ALERT: &str =
     "UPDATE incident_alert SET firing = 0, ended = $3 WHERE incident = $1 AND fingerprint = $2 AND firing = 1";
 const END_ALERTS: &str = "UPDATE incident_alert SET firing = 0, ended = $2 WHERE incident = $1 AND firing = 1";
@@ -110,7 +121,7 @@ fn json(value: &impl Serialize) -> String {
 pub(crate) async fn insert_incident(tx: &mut Tx, incident: &Incident) -> Result<(), CatalogFault> {
     let Incident { id, project, group, state, severity, title, labels, receivers, changes, silence, opened, updated, .. } =
         incident;
-    let Incident { acknowledged, acknowledged_by, resolved, resolved_by, remind, .. } = incident;
+    let Incident { acknowledged, acknowledged_by, resolved, resolved_by, remind, changes_left_out, .. } = incident;
     let values = params![
         *id,
         *project,
@@ -129,6 +140,7 @@ pub(crate) async fn insert_incident(tx: &mut Tx, incident: &Incident) -> Result<
         *resolved,
         *resolved_by,
         *remind,
+        *changes_left_out,
     ];
     tx.execute(INSERT, values).await.map(drop)
 }
@@ -150,7 +162,7 @@ pub(crate) async fn update_incident(tx: &mut Tx, incident: &Incident) -> Result<
         updated,
         ..
     } = incident;
-    let Incident { acknowledged, acknowledged_by, resolved, resolved_by, remind, .. } = incident;
+    let Incident { acknowledged, acknowledged_by, resolved, resolved_by, remind, changes_left_out, .. } = incident;
     let values = params![
         *id,
         state.as_str(),
@@ -166,6 +178,7 @@ pub(crate) async fn update_incident(tx: &mut Tx, incident: &Incident) -> Result<
         *resolved,
         *resolved_by,
         *remind,
+        *changes_left_out,
     ];
     tx.execute(UPDATE, values).await.map(drop)
 }
@@ -221,7 +234,7 @@ pub(crate) async fn alert_of(tx: &mut Tx, incident: IncidentId, fingerprint: &st
     tx.query(ALERT, params![incident, fingerprint]).await?.first().map(read_alert).transpose()
 }
 
-/// Those that go on first.
+/// Those that go on first, the worst before others.
 pub(crate) async fn alert_in(tx: &mut Tx, incident: IncidentId, limit: usize) -> Result<Vec<Raised>, CatalogFault> {
     tx.query(ALERTS, params![incident, limit]).await?.iter().map(read_alert).collect()
 }
@@ -230,7 +243,7 @@ pub(crate) async fn alerts(catalog: &Catalog, incident: IncidentId, limit: usize
     catalog.query(ALERTS, params![incident, limit]).await?.iter().map(read_alert).collect()
 }
 
-/// The worst that goes on, and of equals the one that began last.
+/// The worst that goes on; of equals one that is wrong before one that is missing, then the one that began last.
 pub(crate) async fn worst_firing(tx: &mut Tx, incident: IncidentId) -> Result<Option<Raised>, CatalogFault> {
     tx.query(WORST, params![incident]).await?.first().map(read_alert).transpose()
 }
@@ -252,7 +265,7 @@ pub(crate) struct AlertUpdate<'a> {
 impl AlertUpdate<'_> {
     fn values(self) -> Vec<mainspring_catalog::Param> {
         let Self { incident, alert, now } = self;
-        let Alert { fingerprint, name, severity, summary, labels, facts, traces, versions, .. } = alert;
+        let Alert { fingerprint, name, severity, summary, missing, labels, facts, traces, versions, .. } = alert;
         params![
             incident,
             fingerprint,
@@ -264,6 +277,7 @@ impl AlertUpdate<'_> {
             json(traces),
             json(versions),
             now,
+            *missing,
         ]
     }
 }
@@ -325,6 +339,7 @@ fn read_incident(row: &Row) -> Result<Incident, CatalogFault> {
         labels: row.json("labels")?,
         receivers: row.opt_json("receivers")?,
         changes: row.json("changes")?,
+        changes_left_out: row.number("changes_left_out")?,
         silence: row.opt_parse("silence")?,
         opened: row.time("opened")?,
         updated: row.time("updated")?,
@@ -350,6 +365,7 @@ fn read_alert(row: &Row) -> Result<Raised, CatalogFault> {
         began: row.time("began")?,
         seen: row.time("seen")?,
         ended: row.opt_time("ended")?,
+        missing: row.bool("missing")?,
     })
 }
 

@@ -1,27 +1,50 @@
 //! Who sends which delivery, and when: each receiver of each project is a lane of its own.
 
+use std::time::Duration;
+
 use mainspring_catalog::{Catalog, CatalogFault, Row, Tx, params};
 use mainspring_kernel::{AssetRef, Timestamp, id::ProjectId};
 
 use super::deliveries::{Leased, columns, read_delivery};
 
-/// Those in which something may be sent now: it is due, nothing older of its incident waits, and nobody sends anything.
-const DUE_LANES: &str = "SELECT DISTINCT project, receiver FROM delivery WHERE state = 'pending' AND due <= $1 \
-    AND NOT EXISTS (SELECT 1 FROM delivery AS held WHERE held.project = delivery.project \
-    AND held.receiver = delivery.receiver AND held.state = 'pending' AND held.lease_until >= $1) \
-    AND NOT EXISTS (SELECT 1 FROM delivery AS older WHERE older.incident = delivery.incident \
-    AND older.receiver = delivery.receiver AND older.state = 'pending' AND older.id < delivery.id) LIMIT 1000";
+/// Nothing older of its incident waits. And an update, which says only that there is more of it, comes a while after the last
+/// that was said of its incident, unless something of that waits behind it: what grows with every look is told of now and then.
+macro_rules! ready {
+    ($said_since:literal) => {
+        concat!(
+            " AND NOT EXISTS (SELECT 1 FROM delivery AS older WHERE older.incident = delivery.incident \
+             AND older.receiver = delivery.receiver AND older.state = 'pending' AND older.id < delivery.id) \
+             AND NOT (delivery.what = 'updated' \
+             AND EXISTS (SELECT 1 FROM delivery AS said WHERE said.incident = delivery.incident \
+             AND said.receiver = delivery.receiver AND said.id <> delivery.id AND said.attempted > ",
+            $said_since,
+            ") AND NOT EXISTS (SELECT 1 FROM delivery AS newer WHERE newer.incident = delivery.incident \
+             AND newer.receiver = delivery.receiver AND newer.state = 'pending' AND newer.id > delivery.id)) "
+        )
+    };
+}
+
+/// Those in which something may be sent now: it is due and ready, and nobody sends anything.
+const DUE_LANES: &str = concat!(
+    "SELECT DISTINCT project, receiver FROM delivery WHERE state = 'pending' AND due <= $1 \
+     AND NOT EXISTS (SELECT 1 FROM delivery AS held WHERE held.project = delivery.project \
+     AND held.receiver = delivery.receiver AND held.state = 'pending' AND held.lease_until >= $1)",
+    ready!("$2"),
+    "LIMIT 1000"
+);
 const IN_LANE: &str = "SELECT id FROM delivery WHERE project = $1 AND receiver = $2 AND state = 'pending' \
     AND lease_until >= $3 LIMIT 1";
 /// What an incident has to say comes in its order; beyond that those go first that were tried least, so that one that is
-/// never taken holds up none of the others.
+/// never taken holds up none of the others. Of equals what is new or worse goes first, then what ended, of each the worst
+/// incident, so that nobody waits for it behind what only grew.
 const NEXT: &str = concat!(
     "SELECT ",
     columns!(),
-    ", notice, fence FROM delivery WHERE project = $1 AND receiver = $2 AND state = 'pending' AND due <= $3 \
-     AND NOT EXISTS (SELECT 1 FROM delivery AS older WHERE older.incident = delivery.incident \
-     AND older.receiver = delivery.receiver AND older.state = 'pending' AND older.id < delivery.id) \
-     ORDER BY attempts, due, id LIMIT 1"
+    ", notice, fence FROM delivery WHERE project = $1 AND receiver = $2 AND state = 'pending' AND due <= $3",
+    ready!("$4"),
+    "ORDER BY attempts, CASE WHEN what IN ('opened', 'reopened', 'escalated') THEN 0 WHEN what IN ('updated', 'reminder') THEN 2 \
+     ELSE 1 END, (SELECT CASE severity WHEN 'critical' THEN 0 WHEN 'error' THEN 1 WHEN 'warning' THEN 2 ELSE 3 END \
+     FROM incident WHERE incident.id = delivery.incident), due, id LIMIT 1"
 );
 const RECENT: &str =
     "SELECT attempted FROM delivery WHERE project = $1 AND receiver = $2 AND attempted > $3 ORDER BY attempted DESC LIMIT $4";
@@ -35,8 +58,11 @@ const END_LEASES: &str =
 
 pub(super) const STATEMENTS: &[&str] = &[DUE_LANES, IN_LANE, NEXT, RECENT, LEASE, REST, RELEASE, END_LEASES];
 
+/// After something was said of an incident, what only says that it grew waits for as long as this.
+const PEACE: Duration = Duration::from_secs(60);
+
 pub(crate) async fn due_lanes(catalog: &Catalog, now: Timestamp) -> Result<Vec<(ProjectId, AssetRef)>, CatalogFault> {
-    let rows = catalog.query(DUE_LANES, params![now]).await?;
+    let rows = catalog.query(DUE_LANES, params![now, now.minus(PEACE)]).await?;
     rows.iter().map(|row| Ok((row.parse("project")?, row.parse("receiver")?))).collect()
 }
 
@@ -55,7 +81,7 @@ pub(crate) async fn next_in_lane(
     (project, receiver): (ProjectId, &AssetRef),
     now: Timestamp,
 ) -> Result<Option<Leased>, CatalogFault> {
-    tx.query(NEXT, params![project, receiver, now]).await?.first().map(read_leased).transpose()
+    tx.query(NEXT, params![project, receiver, now, now.minus(PEACE)]).await?.first().map(read_leased).transpose()
 }
 
 /// When what was sent since a moment was sent, newest first.

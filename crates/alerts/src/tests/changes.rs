@@ -3,14 +3,19 @@
 use mainspring_catalog::Catalog;
 use mainspring_kernel::{AssetKind, Name, Selector};
 use mainspring_registry::Expect;
-use mainspring_testservers::on_every_engine;
+use mainspring_testservers::{
+    on_every_engine,
+    upstream::{Script, Seen, Upstream},
+};
 
 use super::*;
-use crate::{Change, Released};
+use crate::{Change, Notice, Released};
 
 on_every_engine!(Catalog: [
     what_moved_before_it_stands_in_the_incident_with_the_way_back,
     what_moved_long_before_or_elsewhere_does_not,
+    what_cannot_be_why_takes_no_place_from_what_may,
+    what_is_likelier_comes_first,
 ]);
 
 impl Room {
@@ -62,6 +67,62 @@ async fn what_moved_long_before_or_elsewhere_does_not(catalog: Catalog) {
     let theirs = Alert { project: room.stranger.project, ..room.alert("de") };
     let theirs = room.alerts.raise(theirs).await.unwrap().incident;
     assert!(room.alerts.get(&room.stranger, theirs).await.unwrap().incident.changes.is_empty());
+}
+
+async fn what_cannot_be_why_takes_no_place_from_what_may(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let upstream = Upstream::start(Script::default()).unwrap();
+    room.apply("prompt", "answer", json!({ "text": "one" })).await;
+    for n in 0..12 {
+        room.apply("monitor", &format!("monitor-{n}"), json!({ "n": n })).await;
+        room.apply("dashboard", &format!("panels-{n}"), json!({ "n": n })).await;
+    }
+    room.hook("ops", &upstream, "").await;
+    let id = room.raise("de").await.incident;
+    let incident = room.incident(id).await;
+    let said: Vec<String> = incident.changes.iter().map(ToString::to_string).collect();
+    assert_eq!((said.as_slice(), incident.changes_left_out), (&["prompt/answer: v1 was made".to_owned()][..], 0));
+    room.deliver().await;
+    let data = upstream.seen()[0].json()["data"].clone();
+    assert_eq!(
+        (data["changes"][0]["what"].as_str(), data["changes"].as_array().map(Vec::len)),
+        (Some(said[0].as_str()), Some(1))
+    );
+    assert!(data.get("changes_left_out").is_none(), "{data}");
+}
+
+async fn what_is_likelier_comes_first(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let upstream = Upstream::start(Script::default()).unwrap();
+    room.hook("ops", &upstream, "").await;
+    let address = room.file("slack", &at(&upstream, "slack", ""));
+    room.apply("receiver", "slack", json!({ "slack": { "url": address } })).await;
+    room.apply("prompt", "moved", json!({ "text": "one" })).await;
+    room.point("moved", "production", 1).await;
+    room.apply("prompt", "labelled", json!({ "text": "one" })).await;
+    for n in 0..60 {
+        room.apply("prompt", &format!("made-{n}"), json!({ "text": n.to_string() })).await;
+    }
+    let mut alert = Alert { versions: Vec::new(), ..room.alert("de") };
+    alert.labels.insert("prompt".to_owned(), "labelled@1".to_owned());
+    let id = room.alerts.raise(alert).await.unwrap().incident;
+    let incident = room.incident(id).await;
+    let said: Vec<(String, bool)> = incident.changes.iter().take(3).map(|change| (change.to_string(), change.named)).collect();
+    let wanted = [
+        ("prompt/labelled: v1 was made", true),
+        ("prompt/moved@production: nothing → v1", false),
+        ("prompt/made-59: v1 was made", false),
+    ];
+    assert_eq!(said, wanted.map(|(what, named)| (what.to_owned(), named)));
+    assert_eq!((incident.changes.len(), incident.changes_left_out), (50, 13));
+    room.deliver().await;
+    let bodies: Vec<Value> = upstream.seen().iter().map(Seen::json).collect();
+    let slack = bodies.iter().find_map(|body| body["attachments"][0]["text"].as_str()).unwrap();
+    assert!(slack.ends_with("\nand 53 more"), "{slack}");
+    let data = bodies.iter().find_map(|body| body.get("data")).unwrap();
+    assert_eq!((data["changes"].as_array().map(Vec::len), &data["changes_left_out"]), (Some(10), &json!(53)));
+    let notice: Notice = serde_json::from_value(data.clone()).unwrap();
+    assert!(notice.plain().ends_with("\n  and 53 more"), "{}", notice.plain());
 }
 
 #[test]

@@ -41,8 +41,8 @@ async fn who_matches_is_told_and_nobody_else(catalog: Catalog) {
     room.alerts.raise(worse).await.unwrap();
     room.resolve("de").await;
     room.deliver().await;
-    assert_eq!(room.said("critical").await, ["updated delivered", "resolved delivered"]);
-    assert_eq!(room.said("all").await, ["opened delivered", "updated delivered", "resolved delivered"]);
+    assert_eq!(room.said("critical").await, ["escalated delivered", "resolved delivered"]);
+    assert_eq!(room.said("all").await, ["opened delivered", "escalated delivered", "resolved delivered"]);
     assert!(room.deliveries("other").await.is_empty());
 }
 
@@ -221,7 +221,12 @@ async fn news_that_nobody_has_sent_yet_is_one_notice(catalog: Catalog) {
     assert_eq!((&body["type"], &body["data"]["firing"]), (&json!("incident.opened"), &json!(3)));
     room.raise("es").await;
     room.deliver().await;
+    assert_eq!(room.said("ops").await, ["opened delivered", "updated pending"], "there may be more of it in a moment");
+    room.raise("pt").await;
+    room.clock.advance(MINUTE);
+    room.deliver().await;
     assert_eq!(room.said("ops").await, ["opened delivered", "updated delivered"]);
+    assert_eq!(upstream.seen()[1].json()["data"]["firing"], 5);
 }
 
 async fn who_does_not_want_to_hear_the_end_does_not(catalog: Catalog) {
@@ -236,6 +241,9 @@ async fn who_does_not_want_to_hear_the_end_does_not(catalog: Catalog) {
     room.deliver().await;
     assert_eq!(room.said("ops").await, ["opened delivered", "acknowledged delivered", "resolved skipped"]);
     assert_eq!(room.said("slack").await, ["opened delivered", "acknowledged skipped", "resolved delivered"]);
+    let why = |deliveries: Vec<Delivery>| deliveries.into_iter().filter_map(|delivery| delivery.error).collect::<Vec<_>>();
+    assert_eq!(why(room.deliveries("ops").await), ["its spec says `resolved: false`"]);
+    assert_eq!(why(room.deliveries("slack").await), ["only webhooks and PagerDuty are told that somebody looks after it"]);
     assert_eq!(upstream.count(), 4);
 }
 

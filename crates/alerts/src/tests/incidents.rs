@@ -21,6 +21,7 @@ on_every_engine!(Catalog: [
     what_comes_back_soon_opens_the_same_incident_again,
     a_worse_alert_makes_the_incident_worse,
     an_incident_is_called_by_the_worst_alert_that_goes_on,
+    an_incident_is_called_as_its_alert_is_now_and_by_what_is_wrong_before_what_is_missing,
     what_is_erased_is_not_what_an_incident_is_called_by,
     raised_at_once_they_are_one_incident,
     somebody_looks_after_it,
@@ -124,10 +125,12 @@ async fn a_worse_alert_makes_the_incident_worse(catalog: Catalog) {
     let id = room.raise("de").await.incident;
     let worse = Alert { severity: Severity::Critical, summary: "nothing is answered".to_owned(), ..room.alert("de") };
     assert_eq!(room.alerts.raise(worse).await.unwrap().news, News::Escalated);
+    assert_eq!(room.incident(id).await.title, "latency: nothing is answered");
     let better = Alert { severity: Severity::Info, ..room.alert("de") };
     assert_eq!(room.alerts.raise(better).await.unwrap().news, News::Known);
     let told = room.told(id).await;
-    assert_eq!((told.incident.severity, told.incident.title.as_str()), (Severity::Critical, "latency: nothing is answered"));
+    let said = (told.incident.severity, told.incident.title.as_str());
+    assert_eq!(said, (Severity::Critical, "latency: answers of de are slow"), "it has been worse than it is");
     assert_eq!(kinds(&told.events), ["opened", "escalated"]);
 }
 
@@ -153,6 +156,35 @@ async fn an_incident_is_called_by_the_worst_alert_that_goes_on(catalog: Catalog)
     assert_eq!(resolve("fr").await, of("it"));
     assert_eq!(resolve("it").await, of("it"));
     assert_eq!(room.incident(id).await.state, IncidentState::Resolved);
+}
+
+async fn an_incident_is_called_as_its_alert_is_now_and_by_what_is_wrong_before_what_is_missing(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let upstream = Upstream::start(Script::default()).unwrap();
+    room.hook("ops", &upstream, "").await;
+    let share = |share: u32| Alert { summary: format!("the share with error is {share} %"), ..room.alert("de") };
+    let id = room.alerts.raise(share(23)).await.unwrap().incident;
+    let before = room.incident(id).await;
+    assert_eq!(room.alerts.raise(share(42)).await.unwrap().news, News::Known);
+    let after = room.incident(id).await;
+    assert_eq!(after.title, "latency: the share with error is 42 %");
+    assert!(after.updated > before.updated);
+    room.alerts.raise(share(42)).await.unwrap();
+    assert_eq!(room.incident(id).await.updated, after.updated, "nothing is new");
+
+    let silent = Alert { missing: true, summary: "there is nothing to measure in 1m".to_owned(), ..room.alert("fr!missing") };
+    room.alerts.raise(silent.clone()).await.unwrap();
+    let told = room.told(id).await;
+    assert_eq!(told.incident.title, after.title, "what fires is worse than what is silent");
+    assert_eq!(told.alerts[0].fingerprint, "de", "and is shown before it");
+    room.deliver().await;
+    assert_eq!(upstream.seen()[0].json()["data"]["alerts"][0]["summary"], "the share with error is 42 %");
+    room.resolve("de").await;
+    assert_eq!(room.incident(id).await.title, "latency: there is nothing to measure in 1m");
+    // Where that is worse it is what the incident is called by.
+    room.alerts.raise(share(42)).await.unwrap();
+    room.alerts.raise(Alert { severity: Severity::Critical, ..silent }).await.unwrap();
+    assert_eq!(room.incident(id).await.title, "latency: there is nothing to measure in 1m");
 }
 
 async fn what_is_erased_is_not_what_an_incident_is_called_by(catalog: Catalog) {

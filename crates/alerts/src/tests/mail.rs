@@ -220,7 +220,7 @@ fn a_message_has_short_lines_of_ascii_whatever_it_says() {
     let envelope = Envelope::of(&spec).unwrap();
     for title in ["\r\nBcc: x@y.z\r\n\r\nhello", ".", "ü\u{1F525}".repeat(300).as_str(), "=?utf-8?B?eA==?=", "", "\u{2028}\u{0}"]
     {
-        let mut notice = crate::notice::Notice::test("ops", start(), "");
+        let mut notice = crate::notice::Notice::test(("ours", "ops"), start(), "");
         notice.title = title.to_owned();
         notice.alerts[0].summary = format!(".\r\n.\r\n{title}");
         let text = message(&envelope, &notice, "dlv_1", start());

@@ -146,7 +146,8 @@ async fn a_test_is_sent_at_once(catalog: Catalog) {
     let ops = "ops".parse().unwrap();
     let tested = room.alerts.test(&room.editor, &ops).await.unwrap();
     assert_eq!((tested.arrived, tested.status, tested.message), (true, Some(200), None));
-    assert_eq!(only(&upstream, "ops").json()["type"], "incident.test");
+    let body = only(&upstream, "ops").json();
+    assert_eq!((&body["type"], &body["data"]["project"]), (&json!("incident.test"), &json!("ours")));
     let tested = room.alerts.test(&room.editor, &ops).await.unwrap();
     assert_eq!((tested.arrived, tested.status), (false, Some(500)));
     assert_eq!(code(room.alerts.test(&room.reader, &ops).await), "incident-forbidden");
@@ -157,6 +158,7 @@ async fn a_test_is_sent_at_once(catalog: Catalog) {
     let events: Vec<Value> = upstream.seen().iter().filter(|seen| seen.path.ends_with("to=duty")).map(Seen::json).collect();
     assert_eq!((&events[0]["event_action"], &events[1]["event_action"]), (&json!("trigger"), &json!("resolve")));
     assert_eq!(events[0]["dedup_key"], events[1]["dedup_key"], "nobody is left with an open test");
+    assert_eq!(events[0]["payload"]["source"], "ours", "as of what is no test");
     assert!(room.deliveries("ops").await.is_empty() && room.incidents().await.is_empty());
 }
 

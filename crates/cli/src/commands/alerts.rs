@@ -103,7 +103,7 @@ fn show(session: &Session, detail: &wire::IncidentDetail) {
         output::json(detail);
         return;
     }
-    let wire::IncidentDetail { incident, alerts, changes, events, deliveries } = detail;
+    let wire::IncidentDetail { incident, alerts, changes, changes_left_out, events, deliveries } = detail;
     line(&printable(&format!("{} is {} ({}): {}", incident.id, incident.state, incident.severity, incident.title)));
     let by = |by: Option<&String>| by.map(|by| format!(" by {by}")).unwrap_or_default();
     line(&format!("opened {}", incident.opened_at));
@@ -120,8 +120,8 @@ fn show(session: &Session, detail: &wire::IncidentDetail) {
         let mark = if alert.firing { "✗" } else { "✓" };
         line("");
         line(&printable(&format!("{mark} {} ({}): {}", alert.name, alert.severity, alert.summary)));
-        for (name, value) in &alert.facts {
-            line(&printable(&format!("    {name}: {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))));
+        for wire::FactView { name, value } in &alert.measured {
+            line(&printable(&format!("    {name}: {value}")));
         }
         for trace in &alert.traces {
             line(&printable(&format!("    mainspring traces {trace}")));
@@ -130,6 +130,9 @@ fn show(session: &Session, detail: &wire::IncidentDetail) {
     if !changes.is_empty() {
         line("\nchanged before it began:");
         changes.iter().for_each(change);
+        if *changes_left_out > 0 {
+            line(&format!("  and {changes_left_out} more"));
+        }
     }
     line("\nhistory:");
     for event in events.iter().rev() {

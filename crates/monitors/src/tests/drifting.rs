@@ -1,9 +1,12 @@
 use mainspring_kernel::text::TOPIC;
-use mainspring_statistics::Random;
+use mainspring_statistics::{
+    Interval, Random,
+    embedding::{ClusterGrowth, GrowthReport},
+};
 use serde_json::{Value, json};
 
 use super::events::{Event, Watch, clusters, near};
-use crate::{Drift, Moved, Portion, State};
+use crate::{Drift, Measure, Moved, Portion, State};
 
 /// What the first slice says, of a measure of a distribution.
 fn says(measure: &Value, found: &crate::Evaluation) -> String {
@@ -161,6 +164,9 @@ async fn a_distribution_of_numbers_that_widens_with_the_same_mean_has_drifted() 
     let told = says(&fields["measure"], &found);
     assert!(told.contains(", of 0.2 that matter; most of all from ") && told.ends_with(" % now)"), "{told}");
     assert_eq!(second_hour(fields, normal(1, 1.0), normal(2, 1.0)).await.state, State::Ok);
+    let range = Portion::Numbers { from: 0.221, to: 0.811 };
+    let of = |field: &str| crate::portion(&range, Some(&Measure::Numbers { field: field.to_owned() }));
+    assert_eq!([of("duration"), of("score")], ["from 221 ms to 811 ms", "from 0.221 to 0.811"]);
 }
 
 #[tokio::test]
@@ -217,6 +223,48 @@ async fn the_topic_that_grew_is_in_the_figures() {
     assert_eq!(found.state, State::Firing);
     assert!(matches!(found.slices[0].figures.drift.as_deref(), Some(Drift::Topics { growth: None, .. })));
     assert_eq!(second_hour(plain, about(1, 0.4), about(2, 0.4)).await.state, State::Ok);
+}
+
+#[test]
+fn a_topic_that_surely_grew_comes_before_one_that_shrank_by_more() {
+    let of = |cluster: Option<usize>, before: f64, after: f64, sure: f64| {
+        let estimate = after - before;
+        let change = Interval { estimate, low: estimate - sure, high: estimate + sure };
+        ClusterGrowth { cluster, before, after, change, p_adjusted: 0.01 }
+    };
+    let clusters = vec![
+        of(Some(0), 0.2, 0.32, 0.15),
+        of(Some(1), 0.0, 0.1, 0.08),
+        of(None, 0.1, 0.18, 0.02),
+        of(Some(2), 0.3, 0.3, 0.1),
+        of(Some(3), 0.35, 0.2, 0.16),
+    ];
+    let report = GrowthReport { reference: 200, current: 200, level: 0.95, psi: 0.4, clusters };
+    let words: Vec<Vec<String>> = ["mail", "rockets", "still", "parcel"].map(|word| vec![word.to_owned()]).into();
+    let moved = crate::moved::of_topics(&report, &words);
+    let names: Vec<String> = moved.iter().map(|moved| crate::portion(&moved.what, None)).collect();
+    let topic = |word: &str| format!("{TOPIC}{word}");
+    assert_eq!(names, [topic("rockets"), "what is like no topic".to_owned(), topic("parcel"), topic("mail")]);
+}
+
+#[tokio::test]
+async fn a_change_that_is_large_by_chance_is_said_to_be_so() {
+    let mut watch = Watch::new(
+        json!({ "measure": { "categories": { "field": "language" } }, "compare": { "previous": {} }, "window": "1h" }),
+    );
+    // Of thirty.
+    for (from, english) in [(0, 20), (60, 11)] {
+        let mut count = 0;
+        watch.traffic.add(from..from + 30, 1, |event| {
+            count += 1;
+            Event { word: if count <= english { "en" } else { "de" }, ..event }
+        });
+    }
+    let found = watch.look(120.0).await;
+    let figures = &found.slices[0].figures;
+    assert!(found.state == State::Ok && figures.value > figures.limit, "{figures:?}");
+    let says = crate::sentence(&watch.spec, &found.slices[0]);
+    assert!(says.contains(", of 0.2 that matter, which may be chance; most of all "), "{says}");
 }
 
 #[tokio::test]

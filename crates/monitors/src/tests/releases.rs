@@ -74,6 +74,29 @@ async fn a_new_release_is_warming_and_a_silent_one_is_missing() {
 }
 
 #[tokio::test]
+async fn a_release_that_a_clock_ahead_dates_into_the_future_is_not_there_yet() {
+    let ahead = |watch: &mut Watch| watch.traffic.add(720..721, 1, |event| Event { release: "3", ..event });
+    for test in ["fixed", "sequential"] {
+        let mut watch = released(json!({ "test": test }), 0.05, 0.25, 1);
+        ahead(&mut watch);
+        let found = watch.look(240.0).await;
+        let releases = Some(("2".to_owned(), "1".to_owned()));
+        assert_eq!((found.state, &found.slices[0].figures.releases), (State::Firing, &releases), "{test}");
+        // When its time has come it is a release as any other.
+        let found = watch.look(721.0).await;
+        assert_eq!(found.slices[0].figures.releases, Some(("3".to_owned(), "2".to_owned())), "{test}");
+    }
+    // Something came, if only by that clock.
+    let mut alone = Watch::new(json!({ "compare": { "release": {} } }));
+    ahead(&mut alone);
+    let found = alone.look(60.0).await;
+    assert_eq!(
+        (found.state, says(&alone, &found)),
+        (State::Warming, "there is no release before the newest to compare with".to_owned())
+    );
+}
+
+#[tokio::test]
 async fn a_baseline_can_be_named() {
     let mut watch = Watch::new(json!({ "compare": { "release": { "baseline": "1" } } }));
     let mut random = Random::new(3);

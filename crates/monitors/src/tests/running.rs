@@ -1,7 +1,9 @@
 //! Monitors that run over a catalog, on both engines: what they remember, and whom they tell.
 
 mod holding;
+mod once;
 mod silence;
+mod telling;
 
 use std::{
     collections::BTreeSet,
@@ -90,18 +92,22 @@ impl Watched for Shared {
 struct Ears {
     going: Arc<Mutex<BTreeSet<String>>>,
     said: Arc<Mutex<Vec<Signal>>>,
+    /// How many at once.
+    together: Arc<Mutex<Vec<usize>>>,
     deaf: Arc<Mutex<bool>>,
 }
 
 #[async_trait]
 impl Bell for Ears {
-    async fn raise(&self, signal: Signal) -> Result<IncidentId, Box<dyn Fault>> {
+    async fn raise(&self, signals: Vec<Signal>) -> Result<Vec<IncidentId>, Box<dyn Fault>> {
         if *self.deaf.lock().unwrap() {
             return Err(Box::new(Away));
         }
-        self.going.lock().unwrap().insert(signal.fingerprint.clone());
-        self.said.lock().unwrap().push(signal);
-        Ok(IncidentId::from_raw(5))
+        let incidents = vec![IncidentId::from_raw(5); signals.len()];
+        self.together.lock().unwrap().push(signals.len());
+        self.going.lock().unwrap().extend(signals.iter().map(|signal| signal.fingerprint.clone()));
+        self.said.lock().unwrap().extend(signals);
+        Ok(incidents)
     }
 
     async fn resolve(&self, _: ProjectId, fingerprint: &str) -> Result<(), Box<dyn Fault>> {

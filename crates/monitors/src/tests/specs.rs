@@ -54,11 +54,19 @@ fn a_measure_without_settings_is_one_word() {
 }
 
 #[test]
+fn how_often_a_test_looks_that_looks_at_whole_windows_is_not_asked() {
+    for compare in [json!({ "threshold": { "above": 0.1 } }), json!({ "previous": {} }), json!({ "release": {} })] {
+        assert_eq!(problems(json!({ "window": "30s", "compare": compare })), Vec::<String>::new());
+    }
+}
+
+#[test]
 fn alerts_are_grouped_by_labels_that_they_have() {
     let fields = json!({ "labels": { "app": "desk" }, "slices": "model", "group_by": ["app", "model", "severity", "name"] });
     assert_eq!(problems(fields), Vec::<String>::new());
     let canonical = (descriptor().parse)(&from_yaml(EXAMPLE)).unwrap().canonical;
-    assert!(canonical.get("group_by").is_none(), "what was applied before is the same version");
+    let later = ["group_by", "notify_missing_slices"].map(|field| canonical.get(field));
+    assert_eq!(later, [None, None], "what was applied before is the same version");
 }
 
 #[test]
@@ -78,6 +86,10 @@ fn what_cannot_be_is_named_with_its_place() {
         (json!({ "window": "5 minutes" }), "window: `5 minutes` is not a time up to 3660d"),
         (json!({ "window": "0s" }), "window: is shorter than 1s"),
         (json!({ "every": "1h" }), "every: is longer than `window`"),
+        (
+            json!({ "window": "30s", "compare": { "threshold": { "above": 0.1, "test": "sequential" } } }),
+            "every: is longer than `window`; where it is left out it is 1m",
+        ),
         (json!({ "false_alarm_every": "20m" }), "false_alarm_every: has to be two windows at least"),
         (json!({ "slices": " " }), "slices: is empty"),
         (json!({ "measure": { "mean": { "field": "" } } }), "measure.mean.field: is empty"),
@@ -108,6 +120,11 @@ fn what_cannot_be_is_named_with_its_place() {
             "group_by[1]: its alerts have no such label: add it to `labels`",
         ),
         (json!({ "group_by": vec!["name"; 9] }), "group_by: has more than 8 labels"),
+        (json!({ "notify_missing_slices": true }), "notify_missing_slices: there are no slices"),
+        (
+            json!({ "notify_missing_slices": true, "notify_missing": false, "slices": "model" }),
+            "notify_missing_slices: while `notify_missing` is false",
+        ),
         (json!({ "measure": "count", "slices": "model", "compare": { "rest": {} } }), "compare.rest: is for a rate"),
         (json!({ "compare": { "budget": { "objective": 1 } } }), "compare.budget.objective: is not between"),
     ] {

@@ -2,7 +2,7 @@ use mainspring_statistics::{Random, rates::wilson};
 use serde_json::json;
 
 use super::events::{Event, Watch, at};
-use crate::{Evaluation, State};
+use crate::{Evaluation, State, Stretch};
 
 fn states(found: &Evaluation) -> Vec<(&str, State)> {
     found.slices.iter().map(|slice| (slice.slice.as_deref().unwrap_or_default(), slice.state)).collect()
@@ -192,7 +192,10 @@ async fn a_percentile_is_above_when_too_many_are_beyond_it() {
             Event { value: if count % 5 == 0 { 3.0 } else { 1.0 }, ..event }
         });
         assert_eq!(watch.look(15.0).await.state, State::Ok, "{test}");
-        assert_eq!(watch.look(30.0).await.state, State::Firing, "{test}");
+        let found = watch.look(30.0).await;
+        assert_eq!(found.state, State::Firing, "{test}");
+        let says = crate::sentence(&watch.spec, &found.slices[0]);
+        assert!(says.contains(" above 2 s"), "{test}: {says}");
     }
 }
 
@@ -232,8 +235,10 @@ async fn no_traffic_is_below_a_floor_and_missing_under_a_ceiling() {
     let mut watch = Watch::new(measured(json!({ "above": 10, "below": 2 })));
     watch.traffic.add(0..15, 1, |event| event);
     watch.traffic.add(15..16, 5, |event| event);
-    assert_eq!(watch.look(15.0).await.state, State::Firing);
-    assert_eq!(watch.look(30.0).await.state, State::Ok);
+    for (minute, state, limit) in [(15.0, State::Firing, 10.0), (30.0, State::Ok, 10.0), (45.0, State::Firing, 2.0)] {
+        let found = watch.look(minute).await;
+        assert_eq!((found.state, found.slices[0].figures.limit), (state, Some(limit)), "{minute}: the one that was passed");
+    }
 }
 
 #[tokio::test]
@@ -247,6 +252,8 @@ async fn spend_is_added_up() {
     let found = watch.look(30.0).await;
     assert_eq!(found.state, State::Firing);
     assert!((found.slices[0].figures.value.unwrap() - 112.5).abs() < 1e-9);
+    let says = crate::sentence(&watch.spec, &found.slices[0]);
+    assert!(says.ends_with(" is $112 (45 measured), not to be above $100"), "{says}");
 }
 
 #[tokio::test]
@@ -288,11 +295,53 @@ async fn a_budget_that_burns_fires_and_is_over_when_the_short_window_is_well() {
     });
     watch.traffic.add(300..320, 10, |event| event);
     assert_eq!(watch.look(240.0).await.state, State::Ok);
-    let found = watch.look(300.0).await;
-    assert_eq!((found.state, found.slices[0].figures.value.map(|rate| rate.round())), (State::Firing, Some(25.0)));
-    assert_eq!(watch.look(305.0).await.state, State::Firing, "three days and six hours still burn");
-    assert_eq!(watch.look(400.0).await.state, State::Missing);
+    let told = |found: &Evaluation| {
+        let figures = &found.slices[0].figures;
+        (found.state, figures.value.map(|rate| rate.round()), figures.limit, figures.windows)
+    };
+    let (hour, days) = ((Stretch::minutes(60), Stretch::minutes(5)), (Stretch::days(3), Stretch::minutes(360)));
+    assert_eq!(told(&watch.look(300.0).await), (State::Firing, Some(25.0), Some(14.4), Some(hour)));
+    let slower = watch.look(305.0).await;
+    assert_eq!(told(&slower), (State::Firing, Some(5.0), Some(1.0), Some(days)), "three days and six hours still burn");
+    let says = crate::sentence(&watch.spec, &slower.slices[0]);
+    assert!(says.ends_with("up 4.92 times as fast as it may over 3d and over 6h, not to be 1 or more"), "{says}");
+    assert_eq!(watch.look(400.0).await.state, State::Firing, "and go on to, of what came in six hours");
+    let silent = watch.look(700.0).await;
+    assert_eq!(told(&silent), (State::Missing, None, Some(14.4), Some(hour)));
+    assert_eq!(crate::sentence(&watch.spec, &silent.slices[0]), "there is nothing to measure in 1h");
     assert_eq!(Watch::new(json!({ "compare": { "budget": { "objective": 0.99 } } })).look(5.0).await.state, State::Missing);
+}
+
+#[tokio::test]
+async fn little_traffic_burns_a_budget_by_the_windows_that_have_enough_of_it() {
+    let (days, hour): (u32, u32) = (3 * 24 * 60, 60);
+    // Fifteen an hour: half of them fail, or one of them all.
+    let every_fourth = |watch: &mut Watch, failed: fn(u32) -> bool| {
+        for minute in (0..days).step_by(4) {
+            watch.traffic.add(minute..minute + 1, 1, |event| Event { failed: failed(minute), ..event });
+        }
+    };
+    let budget = || Watch::new(json!({ "compare": { "budget": { "objective": 0.99 } } }));
+    let (mut bad, mut well) = (budget(), budget());
+    every_fourth(&mut bad, |minute| minute % 8 == 0);
+    every_fourth(&mut well, |minute| minute == 2_000);
+    let early = bad.look(f64::from(hour)).await;
+    assert_eq!((early.state, early.slices[0].figures.count), (State::Warming, 15), "it is not enough in any of them");
+    for (minute, of_bad, of_well) in [
+        (days, State::Firing, State::Ok),
+        // Nothing came in an hour, and much in the six hours that are the short window of three days.
+        (days + hour, State::Firing, State::Missing),
+        (days + 7 * hour, State::Missing, State::Missing),
+    ] {
+        let (found, fine) = (bad.look(f64::from(minute)).await, well.look(f64::from(minute)).await);
+        assert_eq!((found.state, fine.state), (of_bad, of_well), "{minute}");
+        let beyond = |found: &Evaluation| {
+            let figures = &found.slices[0].figures;
+            figures.value.zip(figures.limit).map(|(value, limit)| value >= limit)
+        };
+        assert_eq!(beyond(&found), (of_bad == State::Firing).then_some(true), "{minute}");
+        assert_eq!(beyond(&fine), (of_well == State::Ok).then_some(false), "{minute}");
+    }
 }
 
 #[tokio::test]

@@ -246,6 +246,13 @@ async fn releases_are_new_that_nobody_has_seen_before() {
         sent(5, Some("shop"), Some("1.3")),
         sent(4, Some("shop"), Some("1.5")),
         sent(2, Some("shop"), Some("1.5")),
+        // Two in a day, the second beside the first for a while, and then the oldest again.
+        sent(30, Some("store"), Some("1.0")),
+        sent(20, Some("store"), Some("1.1")),
+        sent(6, Some("store"), Some("1.1")),
+        sent(5, Some("store"), Some("1.2")),
+        sent(4, Some("store"), Some("1.1")),
+        sent(2, Some("store"), Some("1.0")),
         // Another has releases of the same names.
         sent(3, Some("desk"), Some("1.3")),
         sent(1, Some("shop"), None),
@@ -261,7 +268,12 @@ async fn releases_are_new_that_nobody_has_seen_before() {
         before: before.map(str::to_owned),
     };
     let all = actor(Labels::All);
-    let day = [told("desk", "1.3", 3, None), told("shop", "1.5", 4, Some("1.4"))];
+    let day = [
+        told("desk", "1.3", 3, None),
+        told("shop", "1.5", 4, Some("1.3")),
+        told("store", "1.2", 5, Some("1.1")),
+        told("store", "1.1", 20, Some("1.0")),
+    ];
     assert_eq!(new(24, 0, &all).await, day);
     assert_eq!(new(24, 4, &all).await, day[1..], "what came afterwards did not change it");
     assert!(new(3, 0, &all).await.is_empty(), "they were there by then");

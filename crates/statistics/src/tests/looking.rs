@@ -265,4 +265,7 @@ fn burn_rates_are_the_workbooks() {
     // It was bad and is over: the short window is well again.
     assert_eq!(fast.check(0.999, |window| if window < 1.0 { (0, 100) } else { (2, 100) }), Burn::Within);
     assert_eq!(fast.check(0.999, |window| if window < 1.0 { (0, 0) } else { (2, 100) }), Burn::Missing);
+    close(fast.rate(0.999, |window| if window < 1.0 { (4, 100) } else { (2, 100) }).unwrap(), 20.0, 1e-9);
+    close(fast.rate(0.999, |window| if window < 1.0 { (1, 100) } else { (2, 100) }).unwrap(), 10.0, 1e-9);
+    assert_eq!(fast.rate(0.999, |window| if window < 1.0 { (0, 0) } else { (2, 100) }), None);
 }

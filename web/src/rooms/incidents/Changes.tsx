@@ -6,6 +6,7 @@ import { Link } from "react-router";
 import { api, ApiError } from "@/api/client";
 import type { IncidentChange } from "@/api/types";
 import { inQuotes } from "@/lib/filterText";
+import { count } from "@/lib/format";
 import { person } from "@/lib/names";
 import { ActDialog } from "@/ui/act";
 import { Badge, Button, Card, Copyable, Time } from "@/ui/kit";
@@ -17,12 +18,12 @@ interface Chosen {
   command: string | null;
 }
 
-export function Changes({ changes }: { changes: readonly IncidentChange[] }) {
+export function Changes({ changes, leftOut }: { changes: readonly IncidentChange[]; leftOut: number }) {
   const [chosen, setChosen] = useState<Chosen | null>(null);
   return (
     <Card title="What changed before it" flush>
       {changes.length === 0 ? (
-        <p className="card-body muted">No asset was made or moved in the day before it opened, and no release was new.</p>
+        <p className="card-body muted">Nothing that may be why was made or moved in the day before it opened, and no release was new.</p>
       ) : (
         <ul className="changes">
           {changes.map((change, at) => (
@@ -30,6 +31,7 @@ export function Changes({ changes }: { changes: readonly IncidentChange[] }) {
           ))}
         </ul>
       )}
+      {leftOut > 0 && <p className="card-body muted">{`And ${count(leftOut)} more.`}</p>}
       {chosen && <RollBack {...chosen} onClose={() => setChosen(null)} />}
     </Card>
   );

@@ -47,7 +47,9 @@ function Told({ delivery }: { delivery: IncidentDelivery }) {
     <div>
       <Status tone={deliveryTone(delivery.state)}>{deliveryWords(delivery)}</Status>
       {delivery.error && (
-        <div className="sub bad">{delivery.status == null ? delivery.error : `${delivery.error} (answered ${count(delivery.status)})`}</div>
+        <div className={delivery.state === "skipped" ? "sub" : "sub bad"}>
+          {delivery.status == null ? delivery.error : `${delivery.error} (answered ${count(delivery.status)})`}
+        </div>
       )}
       {delivery.state === "pending" && delivery.attempts > 0 && <div className="sub">{`next try ${fullTime(delivery.due_at)}`}</div>}
     </div>

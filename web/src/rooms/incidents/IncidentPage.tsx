@@ -14,7 +14,7 @@ import { VersionLink } from "@/ui/VersionLink";
 import { Changes } from "./Changes";
 import { Happened } from "./Happened";
 import { NewSilence } from "./NewSilence";
-import { examples, factName, factValue, firstExamples, firstRelease, matchersOf, releaseFilter, severityTone, stateTone } from "./incidents";
+import { examples, firstExamples, firstRelease, matchersOf, releaseFilter, severityTone, stateTone } from "./incidents";
 import "./incidents.css";
 
 const EXAMPLES = 20;
@@ -84,7 +84,7 @@ function Summary({ incident }: { incident: Incident }) {
 }
 
 function Body({ detail }: { detail: IncidentDetail }) {
-  const { incident, alerts, changes } = detail;
+  const { incident, alerts, changes, changes_left_out: leftOut } = detail;
   const traces = useMemo(() => examples(alerts, EXAMPLES), [alerts]);
   const first = useMemo(() => firstExamples(alerts, EXAMPLES), [alerts]);
   return (
@@ -97,7 +97,7 @@ function Body({ detail }: { detail: IncidentDetail }) {
             ))}
           </ul>
         </Card>
-        <Changes changes={changes} />
+        <Changes changes={changes} leftOut={leftOut} />
         <Happened detail={detail} />
       </div>
       <div className="incident-side">
@@ -132,7 +132,6 @@ function Body({ detail }: { detail: IncidentDetail }) {
 }
 
 function Fired({ alert }: { alert: IncidentAlert }) {
-  const facts = Object.entries(alert.facts as Record<string, unknown>);
   return (
     <li>
       <div className="alert-head">
@@ -150,12 +149,12 @@ function Fired({ alert }: { alert: IncidentAlert }) {
         </span>
       </div>
       <p>{alert.summary}</p>
-      {facts.length > 0 && (
+      {alert.measured.length > 0 && (
         <dl className="alert-facts">
-          {facts.map(([name, value]) => (
+          {alert.measured.map(({ name, value }) => (
             <div key={name}>
-              <dt>{factName(name)}</dt>
-              <dd>{factValue(value)}</dd>
+              <dt>{name}</dt>
+              <dd>{value}</dd>
             </div>
           ))}
         </dl>

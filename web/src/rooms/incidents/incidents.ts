@@ -82,14 +82,6 @@ export function deliveryWords(delivery: IncidentDelivery): string {
   }
 }
 
-/** A number as it is read, a text as it is, anything else as JSON. */
-export function factValue(value: unknown): string {
-  if (typeof value === "number") return Number.isInteger(value) ? count(value) : String(Number(value.toPrecision(4)));
-  return typeof value === "string" ? value : JSON.stringify(value);
-}
-
-export const factName = (name: string): string => name.replaceAll("_", " ");
-
 /** Traces that show it, each once, those of what still fires first. */
 export function examples(alerts: readonly IncidentAlert[], most: number): string[] {
   const ordered = [...alerts].sort((a, b) => Number(b.firing) - Number(a.firing));

@@ -86,9 +86,9 @@ impl Watched for Slow<Shared> {
 
 #[async_trait]
 impl Bell for Slow<Ears> {
-    async fn raise(&self, signal: Signal) -> Result<IncidentId, Box<dyn Fault>> {
+    async fn raise(&self, signals: Vec<Signal>) -> Result<Vec<IncidentId>, Box<dyn Fault>> {
         self.pause().await;
-        self.inner.raise(signal).await
+        self.inner.raise(signals).await
     }
 
     async fn resolve(&self, project: ProjectId, fingerprint: &str) -> Result<(), Box<dyn Fault>> {
@@ -164,7 +164,8 @@ async fn whoever_lost_a_monitor_tells_nobody(catalog: Catalog) {
     let late = looking.await.unwrap().unwrap_err();
     assert!(matches!(late, MonitorFault::Busy { .. }), "{late}");
     let said = room.ears.said.lock().unwrap().len();
-    assert_eq!(said, 3, "two by whoever has it now, and what the other was saying already");
+    assert_eq!(said, 4, "two by whoever has it now, and what the other was saying already");
+    assert!(room.monitors.get(&room.editor, &name()).await.unwrap().going.iter().all(|going| going.incident.is_some()));
 }
 
 async fn a_death_between_writing_down_and_telling_is_told_later(catalog: Catalog) {

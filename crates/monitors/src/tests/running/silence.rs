@@ -8,6 +8,7 @@ on_every_engine!(Catalog: [
     silence_is_told_where_the_spec_says_so,
     what_cannot_be_looked_at_for_long_is_told_as_silence_is,
     slices_that_never_came_are_told_where_the_spec_says_so,
+    a_slice_that_pauses_is_told_of_where_that_is_asked_for_and_all_of_them_in_any_case,
     a_slice_that_fired_is_not_over_by_a_day_of_silence,
 ]);
 
@@ -21,6 +22,8 @@ async fn silence_is_told_where_the_spec_says_so(catalog: Catalog) {
     // What has fired goes on, and that nothing comes is an alert of its own.
     assert_eq!((room.state().await, room.going().len()), (Some(State::Missing), 2));
     assert!(room.going().contains(&"monitor/errors!missing".to_owned()));
+    let said: Vec<bool> = room.ears.said.lock().unwrap().iter().map(|signal| signal.missing).collect();
+    assert_eq!(said, [false, true]);
     room.at(45.0).await;
     assert_eq!((room.state().await, room.going()), (Some(State::Ok), Vec::new()));
 }
@@ -67,13 +70,43 @@ async fn slices_that_never_came_are_told_where_the_spec_says_so(catalog: Catalog
     room.at(30.0).await;
     assert_eq!((room.state().await, room.going()), (Some(State::Ok), Vec::new()));
     room.at(45.0).await;
-    assert_eq!(room.going(), ["monitor/errors!missing/one"]);
+    assert_eq!(room.going(), ["monitor/errors!missing"], "the only one there is");
     // When nobody waits for the last of them any more, it is still that nothing comes.
     room.at(25.0 * 60.0).await;
     assert_eq!(room.going(), ["monitor/errors!missing"]);
     room.apply(json!({ "slices": "model" })).await;
     room.at(25.0 * 60.0 + 1.0).await;
     assert_eq!((room.state().await, room.going()), (Some(State::Missing), Vec::new()));
+}
+
+async fn a_slice_that_pauses_is_told_of_where_that_is_asked_for_and_all_of_them_in_any_case(catalog: Catalog) {
+    let mut room = Room::over(catalog).await;
+    let traffic = |room: &Room, slice: &'static str, minutes: std::ops::Range<u32>| {
+        room.traffic.0.lock().unwrap().add(minutes, 20, |event| Event { slice, ..event });
+    };
+    room.apply(json!({ "slices": "user", "notify_missing": true })).await;
+    traffic(&room, "ann", 0..30);
+    traffic(&room, "bob", 0..15);
+    room.at(15.0).await;
+    room.at(30.0).await;
+    assert_eq!((room.state().await, room.going()), (Some(State::Missing), Vec::new()), "bob has gone to lunch");
+    room.at(45.0).await;
+    assert_eq!(room.going(), ["monitor/errors!missing"]);
+    let told = room.ears.said.lock().unwrap().last().unwrap().clone();
+    assert_eq!((told.summary.as_str(), told.labels.get("user")), ("there is nothing to measure in 15m", None));
+    assert_eq!(told.facts["since"], json!(at(45.0 * 60.0)), "until then there was ann");
+    traffic(&room, "ann", 45..60);
+    room.at(60.0).await;
+    assert_eq!((room.state().await, room.going()), (Some(State::Missing), Vec::new()));
+    // Whoever wants to hear of each says so.
+    room.apply(json!({ "slices": "user", "notify_missing": true, "notify_missing_slices": true })).await;
+    traffic(&room, "bob", 45..60);
+    traffic(&room, "ann", 60..75);
+    room.at(61.0).await;
+    room.at(75.0).await;
+    assert_eq!(room.going(), ["monitor/errors!missing/bob"]);
+    room.at(90.0).await;
+    assert_eq!(room.going(), ["monitor/errors!missing/ann", "monitor/errors!missing/bob"], "each, and no more");
 }
 
 async fn a_slice_that_fired_is_not_over_by_a_day_of_silence(catalog: Catalog) {
