@@ -37,6 +37,7 @@ fn encoding(json: bool) -> Encoding {
 /// Nothing where the body is no export of traces.
 #[must_use]
 pub fn read(body: &[u8], json: bool) -> Option<Read> {
+    let body = &mut body.to_vec();
     weigh(body, encoding(json), Signal::Traces.shape(), WEIGHT).ok()?;
     let export: ExportTraceServiceRequest = decode(body, encoding(json)).ok()?;
     let groups = export.resource_spans.iter().flat_map(|group| &group.scope_spans);
@@ -49,6 +50,7 @@ pub fn read(body: &[u8], json: bool) -> Option<Read> {
 /// Nothing where the body is no export of logs.
 #[must_use]
 pub fn read_logs(body: &[u8], json: bool) -> Option<Read> {
+    let body = &mut body.to_vec();
     weigh(body, encoding(json), Signal::Logs.shape(), WEIGHT).ok()?;
     let export: ExportLogsServiceRequest = decode(body, encoding(json)).ok()?;
     let groups = export.resource_logs.iter().flat_map(|group| &group.scope_logs);
@@ -62,6 +64,7 @@ pub fn read_logs(body: &[u8], json: bool) -> Option<Read> {
 /// Nothing where the body is no export of metrics.
 #[must_use]
 pub fn read_metrics(body: &[u8], json: bool) -> Option<Read> {
+    let body = &mut body.to_vec();
     weigh(body, encoding(json), Signal::Metrics.shape(), WEIGHT).ok()?;
     let export = decode_metrics(body, encoding(json)).ok()?;
     let groups = export.resource_metrics.iter().flat_map(|group| &group.scope_metrics);

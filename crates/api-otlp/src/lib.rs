@@ -8,6 +8,7 @@ mod grpc;
 mod langfuse;
 mod lenient;
 mod logs;
+mod mend;
 mod points;
 mod request;
 mod shared;
@@ -99,8 +100,8 @@ impl Otlp {
         let largest = if matches!(came.packing, Packing::Plain) { came.bytes.len() } else { limit };
         let mut held = place(&self.bodies, largest).await?;
         let (body, weight) = off_thread(largest, move || {
-            let body = came.unpacked(limit)?;
-            let weight = weigh::weigh(&body, encoding, signal.shape(), weight_limit)?;
+            let mut body = Vec::from(came.unpacked(limit)?);
+            let weight = weigh::weigh(&mut body, encoding, signal.shape(), weight_limit)?;
             Ok((body, weight))
         })
         .await?;

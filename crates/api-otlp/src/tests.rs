@@ -3,6 +3,7 @@
 mod calls;
 mod lenient;
 mod links;
+mod mend;
 mod packing;
 mod records;
 mod series;

@@ -18,7 +18,10 @@ use opentelemetry_proto::tonic::{
     trace::v1::{ResourceSpans, ScopeSpans, Span, Status, span},
 };
 
-use crate::request::{Encoding, malformed, too_large};
+use crate::{
+    mend::mend,
+    request::{Encoding, malformed, too_large},
+};
 
 /// A message of the protocol: what it takes by itself, and which of its fields are messages.
 pub(crate) struct Shape {
@@ -80,8 +83,8 @@ const OBJECT: usize = 160;
 const EMPTY_OBJECT: usize = 320;
 const ITEM: usize = 8;
 
-/// What the export will take, if that is no more than `limit`.
-pub(crate) fn weigh(bytes: &[u8], encoding: Encoding, shape: &'static Shape, limit: usize) -> Result<usize, Problem> {
+/// What the export will take, if that is no more than `limit`. JSON is mended on the way.
+pub(crate) fn weigh(bytes: &mut [u8], encoding: Encoding, shape: &'static Shape, limit: usize) -> Result<usize, Problem> {
     let weight = match encoding {
         Encoding::Protobuf => {
             let mut scale = Scale { weight: 0, limit };
@@ -91,7 +94,10 @@ pub(crate) fn weigh(bytes: &[u8], encoding: Encoding, shape: &'static Shape, lim
             })?;
             scale.weight
         }
-        Encoding::Json => weigh_json(bytes),
+        Encoding::Json => {
+            mend(bytes);
+            weigh_json(bytes)
+        }
     };
     if weight > limit { Err(too_large()) } else { Ok(weight) }
 }
