@@ -2,19 +2,84 @@
 //!
 //! Nothing that is put in is longer than what stood there, so the text is changed in its place.
 
+use std::ops::Range;
+
+use crate::weigh::DEPTH_MAX;
+
 /// How long a code unit is that is written as an escape: `\ud83d`.
 const UNIT: usize = 6;
 /// What stands for a character that there is not.
 const NO_CHARACTER: &[u8; UNIT] = br"\ufffd";
 
-pub(crate) fn mend(bytes: &mut [u8]) {
+/// Under which names a value is a list of values.
+const LISTS: [&[u8]; 2] = [b"arrayValue", b"kvlistValue"];
+/// So many lists and objects in one another are read; one more, and the reader refuses the whole. Values that lie in values as
+/// deep as they may are within it, wherever the protocol has values.
+const NESTED_MAX: usize = 127;
+
+/// Answers how many values were cut, because they lay too deep in others.
+pub(crate) fn mend(bytes: &mut [u8]) -> usize {
+    // Of each list and object that is open, whether it is a value that is a list.
+    let mut open: Vec<bool> = Vec::new();
+    let (mut lists, mut cut) = (0, 0);
+    // The last string, and the name of the value that comes.
+    let (mut string_before, mut name): (Option<Range<usize>>, Option<Range<usize>>) = (None, None);
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
+        let begin = at;
         at += 1;
-        if byte == b'"' {
-            at = string(bytes, at) + 1;
+        match byte {
+            b'"' => {
+                let end = string(bytes, at);
+                (string_before, name) = (Some(at..end), None);
+                at = end + 1;
+            }
+            b':' => name = string_before.take(),
+            b',' => (string_before, name) = (None, None),
+            b'{' | b'[' => {
+                let list = name.take().filter(|name| LISTS.contains(&&bytes[name.clone()]));
+                if open.len() == NESTED_MAX || (list.is_some() && lists == DEPTH_MAX) {
+                    at = leave_out(bytes, begin);
+                    // A value of no kind that there is, is none.
+                    if let Some(name) = list {
+                        bytes[name.start] = b'_';
+                    }
+                    cut += 1;
+                } else {
+                    lists += usize::from(list.is_some());
+                    open.push(list.is_some());
+                }
+            }
+            b'}' | b']' => {
+                lists -= usize::from(open.pop() == Some(true));
+                (string_before, name) = (None, None);
+            }
+            _ => {}
         }
     }
+    cut
+}
+
+/// Puts a number in the place of the list or object that begins at `begin`, and answers where goes on what stands behind it.
+fn leave_out(bytes: &mut [u8], begin: usize) -> usize {
+    let (mut open, mut at) = (0_usize, begin);
+    while let Some(&byte) = bytes.get(at) {
+        at += 1;
+        match byte {
+            b'"' => at = string(bytes, at) + 1,
+            b'{' | b'[' => open += 1,
+            b'}' | b']' => open -= 1,
+            _ => {}
+        }
+        if open == 0 {
+            break;
+        }
+    }
+    // It may end nowhere, and neither does what it lies in: the reader finds that.
+    let end = at.min(bytes.len());
+    bytes[begin..end].fill(b' ');
+    bytes[begin] = b'0';
+    end
 }
 
 /// Goes over a string that begins at `at`, and answers where the quote stands that ends it.

@@ -1,6 +1,7 @@
 //! What exporters send, and what nobody should.
 
 mod calls;
+mod depth;
 mod lenient;
 mod links;
 mod mend;
