@@ -103,8 +103,8 @@ impl Conversation {
 
     fn talk(span: &Span, said: &Said<'_>, fold: Fold) -> Self {
         let spoken = |fact: Fact, role: &str| {
-            let value = said.value(fact).filter(|_| said.is_whole(fact));
-            value.map(|value| fold.messages(value, role)).unwrap_or_default()
+            let value = said.written(fact).filter(|_| said.is_whole(fact));
+            value.map(|value| fold.messages(&value, role)).unwrap_or_default()
         };
         let (mut input, mut output) = (Vec::new(), Vec::new());
         if said.is_current(Fact::Input) {

@@ -273,6 +273,26 @@ fn langfuse_and_mlflow_write_requests_and_answers_of_providers() {
 }
 
 #[test]
+fn a_text_is_without_quotes_where_everything_is_written_as_json() {
+    check(
+        json!({"mlflow.spanInputs": "\"[1] is \\\"what\\\"?\"", "mlflow.spanOutputs": "\"final \\\"text\\\"\\nline\""}),
+        &json!([text("user", "[1] is \"what\"?")]),
+        &json!([text("assistant", "final \"text\"\nline")]),
+    );
+    check(
+        json!({"traceloop.entity.input": "{\"args\": []}", "traceloop.entity.output": "\"18 degrees\""}),
+        &json!([{"role": "user", "parts": [{"type": "other", "value": {"args": []}}]}]),
+        &json!([text("assistant", "18 degrees")]),
+    );
+    // Who writes texts as they are means the quotes.
+    check(
+        json!({"langfuse.observation.input": "\"quoted\"", "langfuse.observation.output": "\""}),
+        &json!([text("user", "\"quoted\"")]),
+        &json!([text("assistant", "\"")]),
+    );
+}
+
+#[test]
 fn items_of_a_response_are_messages_of_whoever_made_them() {
     check(
         json!({
