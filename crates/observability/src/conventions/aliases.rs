@@ -112,6 +112,8 @@ pub(crate) enum Fact {
     Query,
     Documents,
     ToolName,
+    /// What a step is called, of whatever kind: a tool's name, where the step is the call of one.
+    StepName,
     ToolCall,
     ToolArguments,
     ToolResult,
@@ -310,6 +312,8 @@ pub(crate) const ALIASES: &[(Fact, Convention, &str)] = &[
     (Fact::ToolName, VercelAi, "ai.toolCall.name"),
     (Fact::ToolName, Others, "lk.function_tool.name"),
     (Fact::ToolName, Others, "tool_name"),
+    (Fact::StepName, OpenLlmetry, "traceloop.entity.name"),
+    (Fact::StepName, Mlflow, "mlflow.spanFunctionName"),
     (Fact::ToolCall, GenAi, "gen_ai.tool.call.id"),
     (Fact::ToolCall, OpenInference, "tool.id"),
     (Fact::ToolCall, VercelAi, "ai.toolCall.id"),

@@ -18,6 +18,7 @@ pub(crate) mod persons;
 mod plain;
 pub(crate) mod report;
 mod said;
+mod steps;
 mod usage;
 mod values;
 

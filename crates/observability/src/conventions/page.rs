@@ -50,6 +50,7 @@ const CONTENT_SECTIONS: &[(&str, &[Fact])] = &[
     ("What was searched for", &[Fact::Query]),
     ("What was found", &[Fact::Documents]),
     ("The tool that was called", &[Fact::ToolName, Fact::ToolCall]),
+    ("The same, where a span of the type `tool` says no more than its own name", &[Fact::StepName]),
     ("What a tool was given", &[Fact::ToolArguments]),
     ("What a tool gave back", &[Fact::ToolResult]),
     ("Other content", &[Fact::Content]),
@@ -65,6 +66,7 @@ pub fn page() -> String {
     text.push_str(USAGE);
     text.push_str("\n## Messages and documents\n\n");
     text.push_str(MESSAGES);
+    text.push_str(STEPS);
     for (what, facts) in CONTENT_SECTIONS {
         section(&mut text, what, facts);
     }
@@ -120,6 +122,12 @@ const MESSAGES: &str = "Messages of every convention are read as a role and part
 `tool_call_response`, `uri`, `blob`, `file`, and `other` for what is in no known shape. JSON that was written as text is opened. \
 Attributes that end in `N…` are lists written as many attributes. These names, and those of events below, are what the settings \
 `metadata` and `none` of `traces.capture` leave out; `none` also leaves out users and sessions under all their names.\n";
+
+const STEPS: &str = "\nMany conventions have one pair of names for what goes into a step and what comes out of it. Of a span of the \
+type `tool` these are the tool's arguments and its result, where it has no names of their own for them, and its name is the last \
+resort for the tool's. Of one of the type `retriever` what came out is what was found, where it is a list of documents or of texts, \
+alone or under `documents`, `results`, `docs`, `matches`, `chunks` or `nodes`; and what went in is what was searched for, where it is \
+a text or an object that holds one.\n";
 
 fn events(text: &mut String) {
     text.push_str("\n### Events\n\n| Event | What is read from it |\n|---|---|\n");

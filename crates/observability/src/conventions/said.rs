@@ -65,6 +65,12 @@ impl<'a> Said<'a> {
         }
     }
 
+    /// What went into a step or came out of it, in a convention that has one pair of names for steps of every kind; messages of
+    /// the present conventions are messages in any step.
+    pub(super) fn of_step(&self, fact: Fact) -> Option<Cow<'a, Value>> {
+        self.written(fact).filter(|_| self.is_whole(fact) && !self.is_current(fact))
+    }
+
     /// Whether it is one attribute, and not one of many that begin alike.
     pub(super) fn is_whole(&self, fact: Fact) -> bool {
         self.heard[fact as usize].is_some_and(|(alias, _)| alias.whole)
