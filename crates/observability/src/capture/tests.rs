@@ -156,14 +156,31 @@ fn without_content_nothing_stays_under_the_plain_names_of_prompts_and_answers() 
         "gen_ai.input.messages.0.content",
         "gen_ai.output.messages.0.content",
         "gen_ai.system_instructions.0.content",
+        "pydantic_ai.all_messages",
+        "all_messages_events",
+        "final_result",
+        "tool_arguments",
+        "tool_response",
+        "tool.result",
     ];
+    // As events of messages carry them, also under names that no convention knows.
+    let in_messages = ["message", "tool.result", "some.thing"];
     for capture in Capture::ALL {
         let mut span = span_with("nothing");
         span.attributes.extend(names.map(|name| (name.to_owned(), "what people wrote".into())));
+        let message = in_messages.map(|name| (name.to_owned(), Value::from("what people wrote")));
+        let plain = [("finish_reason".to_owned(), Value::from("tool_use"))];
+        let attributes = message.into_iter().chain(plain).collect();
+        span.events.push(SpanEvent { name: "gen_ai.choice".to_owned(), at: Timestamp::from_micros(1), attributes });
         Policy::of(capture).apply(&mut span);
         for name in names {
             assert_eq!(span.attributes.contains_key(name), capture >= Capture::Redacted, "{capture:?} {name}");
         }
+        let said = &span.events.last().unwrap().attributes;
+        for name in in_messages {
+            assert_eq!(said.contains_key(name), capture >= Capture::Redacted, "{capture:?} {name} of an event");
+        }
+        assert_eq!(said.contains_key("finish_reason"), capture >= Capture::Metadata, "{capture:?}");
     }
 }
 

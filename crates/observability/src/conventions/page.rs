@@ -121,7 +121,7 @@ span of the trace comes.
 const MESSAGES: &str = "Messages of every convention are read as a role and parts: `text`, `reasoning`, `tool_call`, \
 `tool_call_response`, `uri`, `blob`, `file`, and `other` for what is in no known shape. JSON that was written as text is opened. \
 Attributes that end in `N…` are lists written as many attributes. These names, and those of events below, are what the settings \
-`metadata` and `none` of `traces.capture` leave out; `none` also leaves out users and sessions under all their names.\n";
+`metadata` and `none` of `traces.capture` leave out, and in events under `gen_ai.` whatever no convention knows; `none` also leaves out users and sessions under all their names.\n";
 
 const STEPS: &str = "\nMany conventions have one pair of names for what goes into a step and what comes out of it. Of a span of the \
 type `tool` these are the tool's arguments and its result, where it has no names of their own for them, and its name is the last \
