@@ -45,6 +45,14 @@ fn each_kind_is_recognised_among_other_words() {
     becomes("Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl", "Bearer [jwt]");
     becomes("password=hunter22, api_key: \"abcd-efgh\"", "password=[secret], api_key: \"[secret]\"");
     becomes("postgres://app:pw@db/x AKIAIOSFODNN7EXAMPLE", "postgres://app:[secret]@db/x [secret]");
+    becomes("Authorization: Basic YWxhZGRpbjpvcGVuc2VzYW1l", "Authorization: Basic [secret]");
+    becomes("-H 'authorization: token abcd' --basic", "-H 'authorization: token [secret]' --basic");
+    becomes("Basic YWRhOnNlY3JldA==, basic information", "Basic [secret], basic information");
+    becomes("token=abcdef123456 and 'token': 'abcdef123456'", "token=[secret] and 'token': '[secret]'");
+    becomes("https://a.example/cb?token=hunter&x=1&sig=abcdef%2F12", "https://a.example/cb?token=[secret]&x=1&sig=[secret]");
+    let models =
+        "max_tokens: 4096, max_token=4096, token_count=12, first token: 250ms, each token: Paris, a token: <|end_of_text|>";
+    becomes(models, models);
     let key = "-----BEGIN RSA PRIVATE KEY-----\nMIIE ada@example.org\n-----END RSA PRIVATE KEY-----";
     becomes(&format!("a {key} b"), "a [secret] b");
     becomes(&key[..50], "[secret]");
@@ -56,6 +64,11 @@ fn json_in_text_stays_json_however_it_is_written() {
     let text = r#"{"to":"ada\u0040example.org","card":4111111111111111,"password":"x1","in":"[\"bob@example.org\",7]"}"#;
     becomes(text, r#"{"to":"[email]","card":"[card]","password":"[secret]","in":"[\"[email]\",7]"}"#);
     becomes(r#"{"ada@example.org":1,"bob@example.org":2}"#, r#"{"[email]":1,"[email] 2":2}"#);
+    becomes(r#"{"token":"abcdef123456","x":{"csrf-token":"9f8e7d6c"}}"#, r#"{"token":"[secret]","x":{"csrf-token":"[secret]"}}"#);
+    becomes(
+        r#"[{"token":" Paris","logprob":-0.1},{"token":"<|end|>"}]"#,
+        r#"[{"token":" Paris","logprob":-0.1},{"token":"<|end|>"}]"#,
+    );
     // Where nothing is found, nothing is written anew.
     becomes("{\"a\":  1.0}", "{\"a\":  1.0}");
 }
@@ -207,7 +220,7 @@ fn noise() -> impl Strategy<Value = String> {
         "[0-9 ()+./:-]{0,40}",
         "[A-Fa-f0-9:.]{0,40}",
         "[a-z.]{1,9}@[a-z]{1,5}\\.(org|xn--p1ai)",
-        "(sk-|msk_|AKIA|eyJ|Bearer |password=)[A-Za-z0-9._-]{0,30}",
+        "(sk-|msk_|AKIA|eyJ|Bearer |password=|token=|token: |Basic |authorization: key |&sig=)[A-Za-z0-9._-]{0,30}",
         Just("4111 1111 1111 1111".to_owned()),
         Just("DE89 3704 0044 0532 0130 00".to_owned()),
         Just("-----BEGIN PRIVATE KEY-----".to_owned()),
