@@ -151,7 +151,8 @@ impl Policy {
             return true;
         }
         let plain = matches!(value, Value::Null | Value::Bool(_) | Value::Number(_));
-        let known = alias(name).is_some() || MACHINES.iter().any(|begins| name.starts_with(begins));
+        let known =
+            alias(name).is_some_and(|alias| !alias.fact.holds_more()) || MACHINES.iter().any(|begins| name.starts_with(begins));
         !is_person(name) && !OF_ERRORS.contains(&name) && (plain || known)
     }
 

@@ -154,6 +154,7 @@ fn of_what_people_wrote_nothing_is_left_below_full() {
         assert_eq!(span.attributes.get(names::REDACTED).is_some(), found.total() > 0);
     }
     let mut span = span_with("words without a shape");
+    span.attributes.insert("llm.invocation_parameters".to_owned(), r#"{"model":"m","user":"without a shape"}"#.into());
     Policy::of(Capture::None).apply(&mut span);
     let text = serde_json::to_string(&span).unwrap();
     assert!(!text.contains("without a shape"), "{text}");

@@ -76,6 +76,10 @@ pub(crate) enum Fact {
     Provider,
     RequestModel,
     ResponseModel,
+    /// The one that answered, where it is known who was asked; otherwise the one that was asked.
+    Model,
+    /// What a call was made with, the model among it.
+    Parameters,
     InputTokens,
     OutputTokens,
     TotalTokens,
@@ -142,6 +146,11 @@ impl Fact {
         )
     }
 
+    /// Whether it holds more than is read of it, whatever a caller put there.
+    pub(crate) const fn holds_more(self) -> bool {
+        matches!(self, Self::Parameters)
+    }
+
     /// Whether it says who it was.
     pub(crate) const fn is_person(self) -> bool {
         matches!(self, Self::User | Self::Session)
@@ -170,9 +179,6 @@ pub(crate) const ALIASES: &[(Fact, Convention, &str)] = &[
     (Fact::RequestModel, GenAi, names::REQUEST_MODEL),
     (Fact::RequestModel, Langfuse, "langfuse.observation.model.name"),
     (Fact::RequestModel, OpenInference, "llm.request.model_name"),
-    (Fact::RequestModel, OpenInference, "llm.model_name"),
-    (Fact::RequestModel, OpenInference, "embedding.model_name"),
-    (Fact::RequestModel, OpenInference, "reranker.model_name"),
     (Fact::RequestModel, OpenLlmetry, "llm.request.model"),
     (Fact::RequestModel, VercelAi, "ai.model.id"),
     (Fact::RequestModel, Mlflow, "mlflow.llm.model"),
@@ -181,6 +187,11 @@ pub(crate) const ALIASES: &[(Fact, Convention, &str)] = &[
     (Fact::ResponseModel, OpenInference, "llm.response.model_name"),
     (Fact::ResponseModel, OpenLlmetry, "llm.response.model"),
     (Fact::ResponseModel, VercelAi, "ai.response.model"),
+    (Fact::Model, OpenInference, "llm.model_name"),
+    (Fact::Model, OpenInference, "embedding.model_name"),
+    (Fact::Model, OpenInference, "reranker.model_name"),
+    (Fact::Parameters, OpenInference, "llm.invocation_parameters"),
+    (Fact::Parameters, OpenInference, "embedding.invocation_parameters"),
     (Fact::InputTokens, GenAi, names::INPUT_TOKENS),
     (Fact::InputTokens, GenAiEarlier, "gen_ai.usage.prompt_tokens"),
     (Fact::InputTokens, OpenInference, "llm.token_count.prompt"),

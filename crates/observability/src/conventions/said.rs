@@ -100,7 +100,7 @@ impl<'a> Said<'a> {
             SpanType::Tool
         } else if has(&[Fact::Documents, Fact::Query]) {
             SpanType::Retriever
-        } else if has(&[Fact::RequestModel, Fact::ResponseModel])
+        } else if has(&[Fact::RequestModel, Fact::ResponseModel, Fact::Model])
             && has(&[Fact::InputTokens, Fact::OutputTokens, Fact::Usage, Fact::Provider])
         {
             SpanType::Chat
