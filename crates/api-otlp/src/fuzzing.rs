@@ -38,7 +38,7 @@ fn encoding(json: bool) -> Encoding {
 #[must_use]
 pub fn read(body: &[u8], json: bool) -> Option<Read> {
     let body = &mut body.to_vec();
-    weigh(body, encoding(json), Signal::Traces.shape(), WEIGHT).ok()?;
+    weigh(body, encoding(json), Signal::Traces, WEIGHT).ok()?;
     let export: ExportTraceServiceRequest = decode(body, encoding(json)).ok()?;
     let groups = export.resource_spans.iter().flat_map(|group| &group.scope_spans);
     let sent = groups.map(|group| group.spans.len()).sum();
@@ -51,7 +51,7 @@ pub fn read(body: &[u8], json: bool) -> Option<Read> {
 #[must_use]
 pub fn read_logs(body: &[u8], json: bool) -> Option<Read> {
     let body = &mut body.to_vec();
-    weigh(body, encoding(json), Signal::Logs.shape(), WEIGHT).ok()?;
+    weigh(body, encoding(json), Signal::Logs, WEIGHT).ok()?;
     let export: ExportLogsServiceRequest = decode(body, encoding(json)).ok()?;
     let groups = export.resource_logs.iter().flat_map(|group| &group.scope_logs);
     let sent = groups.map(|group| group.log_records.len()).sum();
@@ -65,7 +65,7 @@ pub fn read_logs(body: &[u8], json: bool) -> Option<Read> {
 #[must_use]
 pub fn read_metrics(body: &[u8], json: bool) -> Option<Read> {
     let body = &mut body.to_vec();
-    weigh(body, encoding(json), Signal::Metrics.shape(), WEIGHT).ok()?;
+    weigh(body, encoding(json), Signal::Metrics, WEIGHT).ok()?;
     let export = decode_metrics(body, encoding(json)).ok()?;
     let groups = export.resource_metrics.iter().flat_map(|group| &group.scope_metrics);
     let sent = groups.flat_map(|group| &group.metrics).map(points::points_of).sum();

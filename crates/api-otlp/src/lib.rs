@@ -103,7 +103,7 @@ impl Otlp {
         let mut held = place(&self.bodies, largest).await?;
         let (body, Weighed { weight, cut }) = off_thread(largest, move || {
             let mut body = Vec::from(came.unpacked(limit)?);
-            let weighed = weigh(&mut body, encoding, signal.shape(), weight_limit)?;
+            let weighed = weigh(&mut body, encoding, signal, weight_limit)?;
             Ok((body, weighed))
         })
         .await?;

@@ -16,14 +16,26 @@ const LISTS: [&[u8]; 2] = [b"arrayValue", b"kvlistValue"];
 /// So many lists and objects in one another are read; one more, and the reader refuses the whole. Values that lie in values as
 /// deep as they may are within it, wherever the protocol has values.
 const NESTED_MAX: usize = 127;
+/// Under which names the records of each kind of export stand.
+const SIGNALS: [&[u8]; 4] = [b"resourceSpans", b"resourceLogs", b"resourceMetrics", b"resourceProfiles"];
 
-/// Answers how many values were cut, because they lay too deep in others.
-pub(crate) fn mend(bytes: &mut [u8]) -> usize {
+/// What was found in a text.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Mended {
+    /// How many values were cut, because they lay too deep in others.
+    pub(crate) cut: usize,
+    /// Where it has a name at the top that is not the one that is expected there, and its reader would read past: that name.
+    pub(crate) other: Option<String>,
+}
+
+/// `expected` is the name under which the records stand.
+pub(crate) fn mend(bytes: &mut [u8], expected: &str) -> Mended {
     // Of each list and object that is open, whether it is a value that is a list.
     let mut open: Vec<bool> = Vec::new();
     let (mut lists, mut cut) = (0, 0);
     // The last string, and the name of the value that comes.
     let (mut string_before, mut name): (Option<Range<usize>>, Option<Range<usize>>) = (None, None);
+    let (mut has_expected, mut other): (bool, Option<Range<usize>>) = (false, None);
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
         let begin = at;
@@ -34,7 +46,16 @@ pub(crate) fn mend(bytes: &mut [u8]) -> usize {
                 (string_before, name) = (Some(at..end), None);
                 at = end + 1;
             }
-            b':' => name = string_before.take(),
+            b':' => {
+                name = string_before.take().map(|name| respelt(bytes, name));
+                if let (1, Some(name)) = (open.len(), &name) {
+                    let said = &bytes[name.clone()];
+                    has_expected |= said == expected.as_bytes();
+                    if said != expected.as_bytes() && (other.is_none() || SIGNALS.contains(&said)) {
+                        other = Some(name.clone());
+                    }
+                }
+            }
             b',' => (string_before, name) = (None, None),
             b'{' | b'[' => {
                 let list = name.take().filter(|name| LISTS.contains(&&bytes[name.clone()]));
@@ -57,7 +78,32 @@ pub(crate) fn mend(bytes: &mut [u8]) -> usize {
             _ => {}
         }
     }
-    cut
+    // What else stands beside the records is passed over, as the protocol wants, but for records.
+    let other = other.map(|name| &bytes[name]).filter(|name| !has_expected || SIGNALS.contains(name));
+    Mended { cut, other: other.map(|name| String::from_utf8_lossy(name).into_owned()) }
+}
+
+/// Writes a name as the protocol's JSON has it, in the place of one that is spelt as in protobuf, which parsers of protobuf's JSON
+/// read as well: `traceId` for `trace_id`. What it is shorter by stands behind it as spaces.
+fn respelt(bytes: &mut [u8], name: Range<usize>) -> Range<usize> {
+    let said = &bytes[name.clone()];
+    if !said.contains(&b'_') || said.contains(&b'\\') {
+        return name;
+    }
+    let (mut end, mut begins) = (name.start, false);
+    for from in name.clone() {
+        match bytes[from] {
+            b'_' => begins = true,
+            letter => {
+                bytes[end] = if begins { letter.to_ascii_uppercase() } else { letter };
+                end += 1;
+                begins = false;
+            }
+        }
+    }
+    bytes[end] = b'"';
+    bytes[end + 1..=name.end].fill(b' ');
+    name.start..end
 }
 
 /// Puts a number in the place of the list or object that begins at `begin`, and answers where goes on what stands behind it.

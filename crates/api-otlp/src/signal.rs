@@ -28,6 +28,15 @@ impl Signal {
         EXPORTS[self as usize]
     }
 
+    /// Under which name the protocol's JSON has the records.
+    pub(crate) const fn records(self) -> &'static str {
+        match self {
+            Self::Traces => "resourceSpans",
+            Self::Logs => "resourceLogs",
+            Self::Metrics => "resourceMetrics",
+        }
+    }
+
     /// What the protocol calls the number of records that were rejected.
     const fn rejected(self) -> &'static str {
         match self {

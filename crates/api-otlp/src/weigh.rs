@@ -6,6 +6,7 @@
 
 use std::mem::size_of;
 
+use mainspring_kernel::text::elide;
 use mainspring_web_kit::Problem;
 use opentelemetry_proto::tonic::{
     common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList},
@@ -20,8 +21,9 @@ use opentelemetry_proto::tonic::{
 };
 
 use crate::{
-    mend::mend,
+    mend::{Mended, mend},
     request::{Encoding, malformed, too_large},
+    signal::Signal,
 };
 
 /// A message of the protocol: what it takes by itself, and which of its fields are messages.
@@ -87,6 +89,9 @@ const OBJECT: usize = 160;
 const EMPTY_OBJECT: usize = 320;
 const ITEM: usize = 8;
 
+/// So much is shown of a name that somebody sent.
+const NAME_SHOWN: usize = 40;
+
 /// What the weighing found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Weighed {
@@ -97,18 +102,26 @@ pub(crate) struct Weighed {
 }
 
 /// What the export will take, if that is no more than `limit`. What it must be rid of before it is decoded goes from it.
-pub(crate) fn weigh(bytes: &mut [u8], encoding: Encoding, shape: &'static Shape, limit: usize) -> Result<Weighed, Problem> {
+pub(crate) fn weigh(bytes: &mut [u8], encoding: Encoding, signal: Signal, limit: usize) -> Result<Weighed, Problem> {
     let weighed = match encoding {
         Encoding::Protobuf => {
             let mut scale = Scale { weight: 0, limit, cut: 0 };
-            scale.message(bytes, shape, 0).map_err(|reason| match reason {
+            scale.message(bytes, signal.shape(), 0).map_err(|reason| match reason {
                 Reason::TooHeavy => too_large(),
                 Reason::Malformed(what) => malformed(&what),
             })?;
             Weighed { weight: scale.weight, cut: scale.cut }
         }
         Encoding::Json => {
-            let cut = mend(bytes);
+            // Its reader would take a list for the values of an object, in their order.
+            if bytes.trim_ascii_start().starts_with(b"[") {
+                return Err(malformed(&format!("it is a list, and not an object with `{}`", signal.records())));
+            }
+            let Mended { cut, other } = mend(bytes, signal.records());
+            if let Some(other) = other {
+                let other = elide(&other, NAME_SHOWN);
+                return Err(malformed(&format!("it has `{other}`; here `{}` is taken, and no other records", signal.records())));
+            }
             Weighed { weight: weigh_json(bytes), cut }
         }
     };

@@ -67,7 +67,7 @@ fn exports(kind: Kind, depth: usize) -> [(Vec<u8>, Encoding); 2] {
 }
 
 fn taken(mut body: Vec<u8>, encoding: Encoding) -> (Received, usize) {
-    let cut = weigh(&mut body, encoding, Signal::Traces.shape(), usize::MAX).unwrap().cut;
+    let cut = weigh(&mut body, encoding, Signal::Traces, usize::MAX).unwrap().cut;
     (spans::read(decode(&body, encoding).unwrap(), project()), cut)
 }
 
@@ -105,9 +105,9 @@ fn wherever_the_protocol_has_values_they_lie_as_deep() {
     let metric = json!({"name": "m", "gauge": {"dataPoints": [point]}});
     let body = json!({"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]}).to_string();
     let mut body = body.replace(r#""DEEP""#, &in_json(Kind::Map, DEPTH_MAX)).into_bytes();
-    assert_eq!(weigh(&mut body, Encoding::Json, Signal::Metrics.shape(), usize::MAX).unwrap().cut, 0);
+    assert_eq!(weigh(&mut body, Encoding::Json, Signal::Metrics, usize::MAX).unwrap().cut, 0);
     let mut again = decode_metrics(&body, Encoding::Json).unwrap().encode_to_vec();
-    assert_eq!(weigh(&mut again, Encoding::Protobuf, Signal::Metrics.shape(), usize::MAX).unwrap().cut, 0);
+    assert_eq!(weigh(&mut again, Encoding::Protobuf, Signal::Metrics, usize::MAX).unwrap().cut, 0);
     assert!(decode::<ExportMetricsServiceRequest>(&again, Encoding::Protobuf).is_ok());
 }
 
@@ -120,7 +120,7 @@ proptest! {
     ) {
         let mut bytes = (within.repeat(depth) + &parts.concat()).into_bytes();
         let length = bytes.len();
-        mend(&mut bytes);
+        mend(&mut bytes, "resourceSpans");
         prop_assert_eq!(bytes.len(), length);
         let read: Result<Value, _> = serde_json::from_slice(&bytes);
         prop_assert!(read.as_ref().map_or_else(|error| !error.to_string().contains("recursion"), |_| true), "{read:?}");
@@ -137,7 +137,7 @@ proptest! {
             let at = at.index(bytes.len());
             bytes[at] = byte;
         }
-        if weigh(&mut bytes, encoding, Signal::Traces.shape(), usize::MAX).is_ok()
+        if weigh(&mut bytes, encoding, Signal::Traces, usize::MAX).is_ok()
             && let Err(problem) = decode::<ExportTraceServiceRequest>(&bytes, encoding)
         {
             prop_assert!(!problem.detail.contains("recursion"), "{problem:?}");

@@ -140,18 +140,18 @@ fn an_export_of_very_many_empty_parts_is_refused_by_what_it_would_take() {
     .encode_to_vec();
     assert!(bomb.len() < 250_000, "two bytes each");
     let limit = 8 * bomb.len();
-    assert_eq!(weigh(&mut bomb, Encoding::Protobuf, Signal::Traces.shape(), limit).unwrap_err().code, "body-too-large");
-    let weighed = weigh(&mut bomb, Encoding::Protobuf, Signal::Traces.shape(), usize::MAX).unwrap();
+    assert_eq!(weigh(&mut bomb, Encoding::Protobuf, Signal::Traces, limit).unwrap_err().code, "body-too-large");
+    let weighed = weigh(&mut bomb, Encoding::Protobuf, Signal::Traces, usize::MAX).unwrap();
     assert!(weighed.weight >= 100_000 * size_of::<Span>());
     let json = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{}{{}}]}}]}}]}}"#, "{},".repeat(100_000));
     let (limit, mut json) = (8 * json.len(), json.into_bytes());
-    assert_eq!(weigh(&mut json, Encoding::Json, Signal::Traces.shape(), limit).unwrap_err().code, "body-too-large");
+    assert_eq!(weigh(&mut json, Encoding::Json, Signal::Traces, limit).unwrap_err().code, "body-too-large");
     // Honest ones are far from it, in either encoding.
     for (mut honest, encoding) in
         [(export().encode_to_vec(), Encoding::Protobuf), (example().to_string().into_bytes(), Encoding::Json)]
     {
         let limit = 8 * honest.len();
-        assert!(weigh(&mut honest, encoding, Signal::Traces.shape(), limit).is_ok(), "{encoding:?}");
+        assert!(weigh(&mut honest, encoding, Signal::Traces, limit).is_ok(), "{encoding:?}");
     }
 }
 
@@ -159,7 +159,7 @@ fn an_export_of_very_many_empty_parts_is_refused_by_what_it_would_take() {
 fn nothing_hides_behind_what_the_protocol_does_not_have() {
     // A group, which the decoder skips.
     for bytes in [&[0x0b, 0x0c][..], &[0x0a, 0x05, 0x00], &[0x80; 12]] {
-        let weighed = weigh(&mut bytes.to_vec(), Encoding::Protobuf, Signal::Traces.shape(), usize::MAX);
+        let weighed = weigh(&mut bytes.to_vec(), Encoding::Protobuf, Signal::Traces, usize::MAX);
         assert_eq!(weighed.unwrap_err().code, "otlp-malformed");
     }
 }
@@ -167,9 +167,9 @@ fn nothing_hides_behind_what_the_protocol_does_not_have() {
 proptest! {
     #[test]
     fn whatever_is_weighed_is_weighed_to_the_end(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-        for shape in [Signal::Traces, Signal::Logs, Signal::Metrics] {
+        for signal in [Signal::Traces, Signal::Logs, Signal::Metrics] {
             for encoding in [Encoding::Protobuf, Encoding::Json] {
-                let weighed = weigh(&mut bytes.clone(), encoding, shape.shape(), 1 << 20);
+                let weighed = weigh(&mut bytes.clone(), encoding, signal, 1 << 20);
                 prop_assert!(weighed.as_ref().map_or_else(|problem| problem.code.len() > 3, |weighed| weighed.weight <= 1 << 20));
             }
         }
@@ -183,7 +183,7 @@ proptest! {
         bytes[at] = byte;
         if let Ok(read) = decode::<ExportTraceServiceRequest>(&bytes, Encoding::Protobuf) {
             let spans: usize = read.resource_spans.iter().flat_map(|group| &group.scope_spans).map(|group| group.spans.len()).sum();
-            match weigh(&mut bytes, Encoding::Protobuf, Signal::Traces.shape(), usize::MAX) {
+            match weigh(&mut bytes, Encoding::Protobuf, Signal::Traces, usize::MAX) {
                 Ok(weighed) => prop_assert!(weighed.weight >= spans * size_of::<Span>()),
                 Err(problem) => prop_assert_eq!(problem.code, "otlp-malformed"),
             }
