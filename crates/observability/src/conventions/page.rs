@@ -99,8 +99,9 @@ const USAGE: &str = "
 parts are never added to the whole. Where the parts a sender names are larger than its whole, it counted them beside it, as \
 Anthropic does with what comes from a cache, and they are added once. So they are where a span carries a bare `input_tokens`, \
 which Claude Code writes. The numbers in `langfuse.observation.usage_details` do not overlap: those of the input are added up, \
-and those of the output, unless they are in the words of OpenAI. A `details.*` number is a part like any other. A cost that no \
-span names is not guessed: only calls through this server are priced here.
+and those of the output, unless they are in the words of OpenAI. A `details.*` number is a part like any other. A call \
+that names a model and tokens and no cost is priced by the project's prices and the built-in ones: that is an estimate, and \
+`mainspring.estimate.cost` and what stands beside it say so. Tokens of a model that no table knows have no cost.
 
 ## What counts
 
@@ -121,7 +122,7 @@ span of the trace comes.
 ";
 
 const MESSAGES: &str = "Messages of every convention are read as a role and parts: `text`, `reasoning`, `tool_call`, \
-`tool_call_response`, `uri`, `blob`, `file`, and `other` for what is in no known shape. JSON that was written as text is opened. \
+`tool_call_response`, `uri`, `blob`, `file`, and `other` for what is in no known shape. JSON that was written as text is opened, and a text that MLflow or OpenLLMetry wrote as JSON stands without its quotes. \
 Attributes that end in `N…` are lists written as many attributes. These names, and those of events below, are what the settings \
 `metadata` and `none` of `traces.capture` leave out, and in events under `gen_ai.` whatever no convention knows; `none` also leaves out users and sessions under all their names.\n";
 

@@ -89,6 +89,11 @@ fn every_name_of_a_column_is_on_the_page_and_the_committed_page_is_the_present_o
 }
 
 #[test]
+fn the_page_says_where_an_estimate_of_cost_stands() {
+    assert!(page().contains(&format!("`{}`", crate::pricing::COST)));
+}
+
+#[test]
 fn what_this_server_writes_is_in_the_table() {
     for name in [names::OPERATION, names::CACHED_TOKENS, names::APP, names::KEY, names::FIRST_TOKEN_MS, aliases::COST] {
         assert!(alias(name).is_some_and(|alias| alias.fact != Fact::Known), "{name}");
