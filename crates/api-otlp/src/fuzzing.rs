@@ -37,7 +37,8 @@ fn encoding(json: bool) -> Encoding {
 /// Nothing where the body is no export of traces.
 #[must_use]
 pub fn read(body: &[u8], json: bool) -> Option<Read> {
-    weigh(body, encoding(json), Signal::Traces.shape(), WEIGHT).ok()?;
+    let body = &mut body.to_vec();
+    weigh(body, encoding(json), Signal::Traces, WEIGHT).ok()?;
     let export: ExportTraceServiceRequest = decode(body, encoding(json)).ok()?;
     let groups = export.resource_spans.iter().flat_map(|group| &group.scope_spans);
     let sent = groups.map(|group| group.spans.len()).sum();
@@ -49,7 +50,8 @@ pub fn read(body: &[u8], json: bool) -> Option<Read> {
 /// Nothing where the body is no export of logs.
 #[must_use]
 pub fn read_logs(body: &[u8], json: bool) -> Option<Read> {
-    weigh(body, encoding(json), Signal::Logs.shape(), WEIGHT).ok()?;
+    let body = &mut body.to_vec();
+    weigh(body, encoding(json), Signal::Logs, WEIGHT).ok()?;
     let export: ExportLogsServiceRequest = decode(body, encoding(json)).ok()?;
     let groups = export.resource_logs.iter().flat_map(|group| &group.scope_logs);
     let sent = groups.map(|group| group.log_records.len()).sum();
@@ -62,7 +64,8 @@ pub fn read_logs(body: &[u8], json: bool) -> Option<Read> {
 /// Nothing where the body is no export of metrics.
 #[must_use]
 pub fn read_metrics(body: &[u8], json: bool) -> Option<Read> {
-    weigh(body, encoding(json), Signal::Metrics.shape(), WEIGHT).ok()?;
+    let body = &mut body.to_vec();
+    weigh(body, encoding(json), Signal::Metrics, WEIGHT).ok()?;
     let export = decode_metrics(body, encoding(json)).ok()?;
     let groups = export.resource_metrics.iter().flat_map(|group| &group.scope_metrics);
     let sent = groups.flat_map(|group| &group.metrics).map(points::points_of).sum();

@@ -8,6 +8,7 @@ mod grpc;
 mod langfuse;
 mod lenient;
 mod logs;
+mod mend;
 mod points;
 mod request;
 mod shared;
@@ -35,7 +36,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub use crate::{dress::dress, grpc::PATHS as GRPC_PATHS};
 use crate::{
     request::{Encoding, Packing, read_body, unpack},
+    shared::say_cut,
     signal::{Outcome, Read, Signal, read},
+    weigh::{Weighed, weigh},
 };
 
 /// Exporters give up after ten seconds by default; a refusal before that tells them to come back.
@@ -98,10 +101,10 @@ impl Otlp {
         // How large it is shows when it is unpacked, and then it is in memory.
         let largest = if matches!(came.packing, Packing::Plain) { came.bytes.len() } else { limit };
         let mut held = place(&self.bodies, largest).await?;
-        let (body, weight) = off_thread(largest, move || {
-            let body = came.unpacked(limit)?;
-            let weight = weigh::weigh(&body, encoding, signal.shape(), weight_limit)?;
-            Ok((body, weight))
+        let (body, Weighed { weight, cut }) = off_thread(largest, move || {
+            let mut body = Vec::from(came.unpacked(limit)?);
+            let weighed = weigh(&mut body, encoding, signal, weight_limit)?;
+            Ok((body, weighed))
         })
         .await?;
         drop(held.split(units(largest).saturating_sub(units(body.len())) as usize));
@@ -113,11 +116,13 @@ impl Otlp {
                 let scores = self.scores_of(project, &received.spans, now)?;
                 self.observability.record_durably(received.spans, STORED_WITHIN).await?;
                 self.observability.put_scores(actor, scores).await?;
+                say_cut(&mut received.reason, cut);
                 Ok(Outcome { signal, rejected: received.rejected, reason: received.reason })
             }
             Read::Points(mut received) => {
                 self.reject_old_points(project, &mut received, now).await;
                 self.points.add(received.points, STORED_WITHIN).await?;
+                say_cut(&mut received.reason, cut);
                 Ok(Outcome { signal, rejected: received.rejected, reason: received.reason })
             }
         }

@@ -132,7 +132,7 @@ fn placed(mut span: Span, place: usize) -> Span {
 
 /// Of an event of the conventions for generative models the body's fields; what else a record says as one value.
 fn body(name: &str, body: Option<AnyValue>) -> Map<String, Value> {
-    match plain(body, 0) {
+    match plain(body) {
         Value::Null => Map::new(),
         Value::Object(fields) if name.starts_with(GEN_AI) => fields,
         other => Map::from_iter([("body".to_owned(), other)]),

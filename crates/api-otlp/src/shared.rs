@@ -8,7 +8,10 @@ use opentelemetry_proto::tonic::{common::v1::KeyValue, resource::v1::Resource};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use crate::spans::{Received, plain, weight_of};
+use crate::{
+    spans::{Received, plain, weight_of},
+    weigh::DEPTH_MAX,
+};
 
 /// Clocks differ; by more than this one of them is wrong, and what lies in the future never grows old.
 const AHEAD_MAX: Duration = Duration::from_secs(24 * 3600);
@@ -26,7 +29,7 @@ const TOO_LARGE: &str = "a record is larger than 10 MiB";
 /// What a resource says, as attributes.
 pub(crate) fn of_resource(resource: Option<Resource>) -> Map<String, Value> {
     let attributes = resource.map(|resource| resource.attributes).unwrap_or_default();
-    attributes.into_iter().map(|KeyValue { key, value, .. }| (format!("resource.{key}"), plain(value, 0))).collect()
+    attributes.into_iter().map(|KeyValue { key, value, .. }| (format!("resource.{key}"), plain(value))).collect()
 }
 
 /// Of all reasons so much is said: one of them may be made of what was sent.
@@ -41,6 +44,13 @@ pub(crate) fn say_also(reasons: &mut String, reason: &str) {
         reasons.push_str("; ");
     }
     reasons.push_str(reason);
+}
+
+/// Says how many values were cut before anything was read.
+pub(crate) fn say_cut(reasons: &mut String, cut: usize) {
+    if cut > 0 {
+        say_also(reasons, &format!("what lies in more than {DEPTH_MAX} lists of values is left out: {cut}"));
+    }
 }
 
 /// What may be written out of what records share.

@@ -28,6 +28,15 @@ impl Signal {
         EXPORTS[self as usize]
     }
 
+    /// Under which name the protocol's JSON has the records.
+    pub(crate) const fn records(self) -> &'static str {
+        match self {
+            Self::Traces => "resourceSpans",
+            Self::Logs => "resourceLogs",
+            Self::Metrics => "resourceMetrics",
+        }
+    }
+
     /// What the protocol calls the number of records that were rejected.
     const fn rejected(self) -> &'static str {
         match self {
@@ -76,19 +85,21 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    fn rejected(&self) -> Option<i64> {
-        (self.rejected > 0).then(|| i64::try_from(self.rejected).unwrap_or(i64::MAX))
+    /// How many records were rejected, where there is something to say: of one that was kept, too, a part may be left out.
+    fn partial(&self) -> Option<i64> {
+        let says = self.rejected > 0 || !self.reason.is_empty();
+        says.then(|| i64::try_from(self.rejected).unwrap_or(i64::MAX))
     }
 
     /// The answer in protobuf: that of the three services has the same fields under the same numbers.
     pub(crate) fn message(&self) -> ExportTraceServiceResponse {
         let partial = |rejected_spans| ExportTracePartialSuccess { rejected_spans, error_message: self.reason.clone() };
-        ExportTraceServiceResponse { partial_success: self.rejected().map(partial) }
+        ExportTraceServiceResponse { partial_success: self.partial().map(partial) }
     }
 
     /// The answer in JSON; a number of 64 bits is text there.
     pub(crate) fn json(&self) -> Value {
         let partial = |rejected: i64| json!({"partialSuccess": {(self.signal.rejected()): rejected.to_string(), "errorMessage": self.reason}});
-        self.rejected().map_or_else(|| json!({}), partial)
+        self.partial().map_or_else(|| json!({}), partial)
     }
 }

@@ -16,8 +16,6 @@ use serde_json::{Map, Value};
 
 use crate::shared::say_also;
 
-/// Values in values at most; what lies deeper is cut.
-const DEPTH_MAX: usize = 32;
 /// What spans share is written out with each of them: one long text with very many short spans would be a thousand times what
 /// came. Of one export it takes this many bytes at most.
 pub(crate) const SHARED_MAX: usize = 128 << 20;
@@ -57,7 +55,7 @@ pub(crate) fn read_within(request: ExportTraceServiceRequest, project: ProjectId
     for group in request.resource_spans {
         let mut shared = Map::new();
         for KeyValue { key, value, .. } in group.resource.map(|resource| resource.attributes).unwrap_or_default() {
-            shared.insert(format!("resource.{key}"), plain(value, 0));
+            shared.insert(format!("resource.{key}"), plain(value));
         }
         let weight = weight_of(&shared);
         for scope_spans in group.scope_spans {
@@ -108,7 +106,7 @@ pub(crate) fn with_scope(mut shared: Map<String, Value>, scope: Option<Instrumen
             }
         }
         for KeyValue { key, value, .. } in scope.attributes {
-            shared.insert(format!("{SCOPE}{key}"), plain(value, 0));
+            shared.insert(format!("{SCOPE}{key}"), plain(value));
         }
     }
     shared
@@ -198,14 +196,12 @@ fn owned(attributes: Vec<KeyValue>) -> Map<String, Value> {
 /// An attribute as it came, but nobody outside speaks our words: labels and versions are this server's to state.
 pub(crate) fn pair(KeyValue { key, value, .. }: KeyValue) -> (String, Value) {
     let key = if key.starts_with("mainspring.") { format!("client.{key}") } else { key };
-    (key, plain(value, 0))
+    (key, plain(value))
 }
 
-pub(crate) fn plain(value: Option<AnyValue>, depth: usize) -> Value {
+/// A value lies no deeper in others than its reader went.
+pub(crate) fn plain(value: Option<AnyValue>) -> Value {
     use any_value::Value as Proto;
-    if depth > DEPTH_MAX {
-        return Value::Null;
-    }
     match value.and_then(|value| value.value) {
         None => Value::Null,
         Some(Proto::StringValue(text)) => text.into(),
@@ -216,8 +212,8 @@ pub(crate) fn plain(value: Option<AnyValue>, depth: usize) -> Value {
             serde_json::Number::from_f64(number).map_or_else(|| number.to_string().into(), Value::Number)
         }
         Some(Proto::BytesValue(bytes)) => STANDARD.encode(bytes).into(),
-        Some(Proto::ArrayValue(array)) => array.values.into_iter().map(|value| plain(Some(value), depth + 1)).collect(),
-        Some(Proto::KvlistValue(list)) => list.values.into_iter().map(|pair| (pair.key, plain(pair.value, depth + 1))).collect(),
+        Some(Proto::ArrayValue(array)) => array.values.into_iter().map(|value| plain(Some(value))).collect(),
+        Some(Proto::KvlistValue(list)) => list.values.into_iter().map(|pair| (pair.key, plain(pair.value))).collect(),
         Some(_) => Value::Null,
     }
 }

@@ -1,8 +1,10 @@
 //! What exporters send, and what nobody should.
 
 mod calls;
+mod depth;
 mod lenient;
 mod links;
+mod mend;
 mod packing;
 mod records;
 mod series;

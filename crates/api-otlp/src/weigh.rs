@@ -1,10 +1,12 @@
 //! How much memory an export will take, before it takes it.
 //!
 //! Two bytes of protobuf are an empty span, and an empty span is hundreds of bytes of memory: a body within its limit could
-//! become gigabytes. So its parts are counted first.
+//! become gigabytes. So its parts are counted first. On the way goes what its readers would refuse the whole of it for: values
+//! that lie too deep in others.
 
 use std::mem::size_of;
 
+use mainspring_kernel::text::elide;
 use mainspring_web_kit::Problem;
 use opentelemetry_proto::tonic::{
     common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList},
@@ -18,7 +20,11 @@ use opentelemetry_proto::tonic::{
     trace::v1::{ResourceSpans, ScopeSpans, Span, Status, span},
 };
 
-use crate::request::{Encoding, malformed, too_large};
+use crate::{
+    mend::{Mended, mend},
+    request::{Encoding, malformed, too_large},
+    signal::Signal,
+};
 
 /// A message of the protocol: what it takes by itself, and which of its fields are messages.
 pub(crate) struct Shape {
@@ -71,8 +77,11 @@ shapes! {
 
 pub(crate) static EXPORTS: [&Shape; 3] = [&TRACES, &LOGS, &METRICS];
 
-/// As deep as the decoder goes.
-const DEPTH_MAX: usize = 100;
+/// Lists in lists that a value may lie in. A reader of JSON goes 127 levels deep, of which a value takes four for each list that
+/// it lies in and the protocol up to fifteen; one of protobuf goes 100 deep, of which a value takes three.
+pub(crate) const DEPTH_MAX: usize = 28;
+/// No field of a value has this number, which has every bit that the number of a field has there: whoever reads one passes over it.
+const NO_FIELD: u8 = 15;
 /// A number that stands alone; eight of one byte each lie packed in a list of buckets.
 const NUMBER_SIZE: usize = 8;
 /// Of an object of JSON, about: a span without any field is three bytes of text.
@@ -80,20 +89,43 @@ const OBJECT: usize = 160;
 const EMPTY_OBJECT: usize = 320;
 const ITEM: usize = 8;
 
-/// What the export will take, if that is no more than `limit`.
-pub(crate) fn weigh(bytes: &[u8], encoding: Encoding, shape: &'static Shape, limit: usize) -> Result<usize, Problem> {
-    let weight = match encoding {
+/// So much is shown of a name that somebody sent.
+const NAME_SHOWN: usize = 40;
+
+/// What the weighing found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Weighed {
+    /// What the export will take.
+    pub(crate) weight: usize,
+    /// How many values were cut from it.
+    pub(crate) cut: usize,
+}
+
+/// What the export will take, if that is no more than `limit`. What it must be rid of before it is decoded goes from it.
+pub(crate) fn weigh(bytes: &mut [u8], encoding: Encoding, signal: Signal, limit: usize) -> Result<Weighed, Problem> {
+    let weighed = match encoding {
         Encoding::Protobuf => {
-            let mut scale = Scale { weight: 0, limit };
-            scale.message(bytes, shape, 0).map_err(|reason| match reason {
+            let mut scale = Scale { weight: 0, limit, cut: 0 };
+            scale.message(bytes, signal.shape(), 0).map_err(|reason| match reason {
                 Reason::TooHeavy => too_large(),
                 Reason::Malformed(what) => malformed(&what),
             })?;
-            scale.weight
+            Weighed { weight: scale.weight, cut: scale.cut }
         }
-        Encoding::Json => weigh_json(bytes),
+        Encoding::Json => {
+            // Its reader would take a list for the values of an object, in their order.
+            if bytes.trim_ascii_start().starts_with(b"[") {
+                return Err(malformed(&format!("it is a list, and not an object with `{}`", signal.records())));
+            }
+            let Mended { cut, other } = mend(bytes, signal.records());
+            if let Some(other) = other {
+                let other = elide(&other, NAME_SHOWN);
+                return Err(malformed(&format!("it has `{other}`; here `{}` is taken, and no other records", signal.records())));
+            }
+            Weighed { weight: weigh_json(bytes), cut }
+        }
     };
-    if weight > limit { Err(too_large()) } else { Ok(weight) }
+    if weighed.weight > limit { Err(too_large()) } else { Ok(weighed) }
 }
 
 enum Reason {
@@ -105,6 +137,7 @@ enum Reason {
 struct Scale {
     weight: usize,
     limit: usize,
+    cut: usize,
 }
 
 impl Scale {
@@ -113,29 +146,36 @@ impl Scale {
         if self.weight > self.limit { Err(Reason::TooHeavy) } else { Ok(()) }
     }
 
-    fn message(&mut self, mut bytes: &[u8], shape: &'static Shape, depth: usize) -> Result<(), Reason> {
-        if depth > DEPTH_MAX {
-            return Err(Reason::Malformed("values lie too deep in values"));
-        }
+    /// `lists`: how many of them it lies in. Only values lie in one another, so this goes no deeper than they may.
+    fn message(&mut self, bytes: &mut [u8], shape: &'static Shape, lists: usize) -> Result<(), Reason> {
         self.add(shape.size)?;
-        let packs = std::ptr::eq(shape, &raw const BUCKETS);
-        while !bytes.is_empty() {
-            let key = varint(&mut bytes)?;
+        let is = |other: &'static Shape| std::ptr::eq(shape, other);
+        let (packs, is_value) = (is(&BUCKETS), is(&ANY));
+        let mut at = 0;
+        while at < bytes.len() {
+            let begin = at;
+            let key = varint(bytes, &mut at)?;
             match key & 7 {
                 0 => {
-                    varint(&mut bytes)?;
+                    varint(bytes, &mut at)?;
                     self.add(NUMBER_SIZE)?;
                 }
-                1 => self.skip(&mut bytes, 8)?,
-                5 => self.skip(&mut bytes, 4)?,
+                1 => self.skip(bytes, &mut at, 8)?,
+                5 => self.skip(bytes, &mut at, 4)?,
                 2 => {
-                    let length = usize::try_from(varint(&mut bytes)?).map_err(|_| TOO_SHORT)?;
-                    let (inner, rest) = bytes.split_at_checked(length).ok_or(TOO_SHORT)?;
-                    bytes = rest;
+                    let length = usize::try_from(varint(bytes, &mut at)?).map_err(|_| TOO_SHORT)?;
+                    let end = at.checked_add(length).filter(|end| *end <= bytes.len()).ok_or(TOO_SHORT)?;
                     match shape.fields.iter().find(|(tag, _)| *tag == key >> 3) {
-                        Some((_, field)) => self.message(inner, field, depth + 1)?,
+                        // What lies in it is passed over by its number: nothing behind it moves.
+                        Some(_) if is_value && lists == DEPTH_MAX => {
+                            bytes[begin] |= NO_FIELD << 3;
+                            self.cut += 1;
+                            self.add(length)?;
+                        }
+                        Some((_, field)) => self.message(&mut bytes[at..end], field, lists + usize::from(is_value))?,
                         None => self.add(if packs { length.saturating_mul(NUMBER_SIZE) } else { length })?,
                     }
+                    at = end;
                 }
                 _ => return Err(Reason::Malformed("a field is of a kind that the protocol does not have")),
             }
@@ -143,20 +183,19 @@ impl Scale {
         Ok(())
     }
 
-    fn skip(&mut self, bytes: &mut &[u8], length: usize) -> Result<(), Reason> {
-        let (_, rest) = bytes.split_at_checked(length).ok_or(TOO_SHORT)?;
-        *bytes = rest;
-        self.add(NUMBER_SIZE)
+    fn skip(&mut self, bytes: &[u8], at: &mut usize, length: usize) -> Result<(), Reason> {
+        *at += length;
+        if *at > bytes.len() { Err(TOO_SHORT) } else { self.add(NUMBER_SIZE) }
     }
 }
 
 const TOO_SHORT: Reason = Reason::Malformed("it ends within a field");
 
-fn varint(bytes: &mut &[u8]) -> Result<u64, Reason> {
+fn varint(bytes: &[u8], at: &mut usize) -> Result<u64, Reason> {
     let mut value = 0;
     for shift in (0..64).step_by(7) {
-        let (byte, rest) = bytes.split_first().ok_or(TOO_SHORT)?;
-        *bytes = rest;
+        let byte = bytes.get(*at).ok_or(TOO_SHORT)?;
+        *at += 1;
         value |= u64::from(byte & 0x7f) << shift;
         if byte & 0x80 == 0 {
             return if shift == 63 && *byte > 1 { Err(TOO_LONG) } else { Ok(value) };

@@ -41,7 +41,7 @@ pub(crate) async fn read(
 
 fn reading(trace_id: String, (span, said): (&Span, Conversation), marks: &[ClockMark]) -> wire::SpanReading {
     let facts = Facts::of(span).into_owned();
-    let Conversation { system, input, output, tools, tool, query, documents } = said;
+    let Conversation { system, input, output, tools, tool, query, documents, .. } = said;
     let word = |word: Option<std::borrow::Cow<'static, str>>| word.map(std::borrow::Cow::into_owned);
     wire::SpanReading {
         trace_id,

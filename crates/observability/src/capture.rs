@@ -17,7 +17,7 @@ use mainspring_llm::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::conventions::{alias, is_content, is_content_of_event, is_person};
+use crate::conventions::{alias, is_content, is_person, may_be_content_of_event};
 
 pub use fault::CaptureFault;
 pub use policies::{CapturePolicies, Policies, Preview, ShownPolicy};
@@ -130,7 +130,7 @@ impl Policy {
         span.attributes.retain(|name, value| self.keeps(name, value));
         for event in &mut span.events {
             let kind = &event.name;
-            event.attributes.retain(|name, value| !is_content_of_event(kind, name) && self.keeps(name, value));
+            event.attributes.retain(|name, value| !may_be_content_of_event(kind, name) && self.keeps(name, value));
         }
         for link in &mut span.links {
             link.attributes.retain(|name, value| self.keeps(name, value));
@@ -151,7 +151,8 @@ impl Policy {
             return true;
         }
         let plain = matches!(value, Value::Null | Value::Bool(_) | Value::Number(_));
-        let known = alias(name).is_some() || MACHINES.iter().any(|begins| name.starts_with(begins));
+        let known =
+            alias(name).is_some_and(|alias| !alias.fact.holds_more()) || MACHINES.iter().any(|begins| name.starts_with(begins));
         !is_person(name) && !OF_ERRORS.contains(&name) && (plain || known)
     }
 

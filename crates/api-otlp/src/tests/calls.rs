@@ -76,6 +76,10 @@ async fn an_answer_is_a_message_and_a_status_in_trailers() {
     assert_eq!(bytes, framed(0, u32::try_from(said.encoded_len()).unwrap(), &said.encode_to_vec()));
     assert_eq!(said.partial_success.unwrap().rejected_spans, 2);
     assert_eq!(outcome.json().to_string(), r#"{"partialSuccess":{"rejectedLogRecords":"2","errorMessage":"why"}}"#);
+    // What is left out of a record that is kept, is said, and rejects none.
+    let less = Outcome { signal: Signal::Traces, rejected: 0, reason: "too deep".into() };
+    assert_eq!(less.message().partial_success.unwrap().error_message, "too deep");
+    assert_eq!(less.json().to_string(), r#"{"partialSuccess":{"rejectedSpans":"0","errorMessage":"too deep"}}"#);
     let whole = Outcome { signal: Signal::Traces, rejected: 0, reason: String::new() };
     assert_eq!((whole.message().encode_to_vec(), whole.json().to_string()), (Vec::new(), "{}".to_owned()));
 }

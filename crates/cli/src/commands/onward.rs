@@ -5,7 +5,8 @@ use std::{error::Error, fmt, process::ExitCode, sync::Arc, time::Duration};
 use anyhow::{Context as _, ensure};
 use futures::StreamExt;
 use mainspring_client::{BodyStream, Client, ClientFault, HttpTransport};
-use serde_json::{Value, json};
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::{Value, json, value::RawValue};
 
 use super::Session;
 use crate::output;
@@ -56,7 +57,10 @@ pub(super) async fn send(session: &Session, body: BodyStream, to: &str, key: Opt
     } else {
         output::say(&format!("sent {spans} spans in {requests} requests to {base}; {rejected} were rejected there"));
     }
-    outcome.with_context(|| format!("{base} did not take every span; it can be repeated as it is"))?;
+    outcome.map_err(|fault| {
+        let then = if passes(&fault) { "it can be repeated as it is" } else { "repeated as it is, it would end so again" };
+        fault.context(format!("{base} did not take every span; {then}"))
+    })?;
     Ok(if rejected == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -75,8 +79,10 @@ async fn all(collector: &Client, mut body: BodyStream, sent: &mut Sent) -> anyho
     Ok(())
 }
 
+/// Sends a request as it was written: what values lie in it is the collector's to read, however deep they lie.
 async fn one(collector: &Client, line: &[u8], sent: &mut Sent) -> anyhow::Result<()> {
-    let request: Value = serde_json::from_slice(line).context("an export request cannot be read")?;
+    let request: &RawValue = serde_json::from_slice(line).context("an export request cannot be read")?;
+    let spans = spans_of(request).context("an export request cannot be read")?;
     let mut pause = FIRST_PAUSE;
     let mut tries = 0;
     let answer = loop {
@@ -92,7 +98,7 @@ async fn one(collector: &Client, line: &[u8], sent: &mut Sent) -> anyhow::Result
         }
     };
     sent.requests += 1;
-    sent.spans += spans_of(&request);
+    sent.spans += spans;
     sent.rejected += rejected(&answer);
     Ok(())
 }
@@ -106,10 +112,34 @@ pub(super) fn may_pass(fault: &ClientFault) -> bool {
     }
 }
 
-fn spans_of(request: &Value) -> u64 {
-    let list = |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
-    let scopes = list(request, "resourceSpans").into_iter().flat_map(|resource| list(&resource, "scopeSpans"));
-    scopes.map(|scope| scope.get("spans").and_then(Value::as_array).map_or(0, Vec::len) as u64).sum()
+/// Whether what went wrong may be otherwise another time.
+fn passes(fault: &anyhow::Error) -> bool {
+    fault.is::<Uncollected>() || fault.downcast_ref().is_some_and(may_pass)
+}
+
+/// As much of a request as is counted.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Spans {
+    resource_spans: Vec<OfResource>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct OfResource {
+    scope_spans: Vec<OfScope>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct OfScope {
+    spans: Vec<IgnoredAny>,
+}
+
+fn spans_of(request: &RawValue) -> serde_json::Result<u64> {
+    let Spans { resource_spans } = serde_json::from_str(request.get())?;
+    let scopes = resource_spans.iter().flat_map(|resource| &resource.scope_spans);
+    Ok(scopes.map(|scope| scope.spans.len() as u64).sum())
 }
 
 /// Whole numbers of 64 bits are texts in OTLP's JSON.
@@ -120,14 +150,33 @@ fn rejected(answer: &Value) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use mainspring_client::Refusal;
+
     use super::*;
 
     #[test]
     fn spans_are_counted_and_what_was_rejected_is_read_in_both_spellings() {
+        let count = |request: String| spans_of(&RawValue::from_string(request).unwrap()).unwrap();
         let request = json!({"resourceSpans": [{"scopeSpans": [{"spans": [{}, {}]}, {"spans": [{}]}]}, {}]});
-        assert_eq!(spans_of(&request), 3);
+        assert_eq!(count(request.to_string()), 3);
+        // However deep what they say lies.
+        let deep = format!("{}1{}", "[".repeat(5_000), "]".repeat(5_000));
+        let resource = format!(r#"{{"resource":{deep},"scopeSpans":[{{"spans":[{{"attributes":{deep}}},{{}}]}}]}}"#);
+        assert_eq!(count(format!(r#"{{"resourceSpans":[{resource}]}}"#)), 2);
         assert_eq!(rejected(&json!({"partialSuccess": {"rejectedSpans": "2"}})), 2);
         assert_eq!(rejected(&json!({"partialSuccess": {"rejectedSpans": 4}})), 4);
         assert_eq!(rejected(&json!({})), 0);
+    }
+
+    #[test]
+    fn only_what_may_be_otherwise_is_worth_repeating() {
+        let refused = |status: u16| {
+            let refusal = Refusal { status, ..Refusal::default() };
+            passes(&anyhow::Error::from(ClientFault::Refused(refusal)))
+        };
+        assert!(refused(429) && refused(503) && !refused(400) && !refused(413));
+        let gone = || ClientFault::Unreachable { url: "http://x".into(), reason: "gone".into() };
+        assert!(passes(&anyhow::Error::from(gone())) && passes(&Uncollected(gone()).into()));
+        assert!(!passes(&anyhow::anyhow!("an export request cannot be read")));
     }
 }

@@ -107,8 +107,6 @@ async fn what_cannot_be_read_is_refused_with_a_code_and_nothing_breaks() {
             }
         }
     }
-    let deep = send(&user, "/v1/traces", "application/x-protobuf", with_value(trace_of(1), &nested(2_000))).await;
-    assert!((400..500).contains(&deep.status), "{} {}", deep.status, deep.text);
     is_well(&server, &user).await;
 }
 
@@ -123,9 +121,9 @@ async fn attributes_without_end_are_cut_and_counted() {
     let kept = spans_of(&user, &many).await[0]["attributes"].as_object().unwrap().clone();
     let left_out = kept["otel.attributes_left_out"].as_u64().unwrap();
     assert!(kept.len() < 20_000 && left_out > 80_000, "{} are kept, {left_out} are not", kept.len());
-    // As deep as protobuf's reader goes, which is deeper than anyone reads.
-    let reply = send(&user, "/v1/traces", "application/x-protobuf", with_value(deep, &nested(40))).await;
-    assert_eq!((reply.status, reply.text.as_str()), (200, ""));
+    // Far deeper than any reader goes.
+    let reply = send(&user, "/v1/traces", "application/x-protobuf", with_value(deep, &nested(2_000))).await;
+    assert!(reply.status == 200 && reply.text.contains("is left out: 1"), "{} {}", reply.status, reply.text);
     let cut = spans_of(&user, &hex(deep)).await[0]["attributes"]["deep"].to_string();
     assert!(cut.contains("[[[[[[[[") && cut.contains("null"), "{cut}");
     is_well(&server, &user).await;

@@ -43,8 +43,13 @@ async fn an_export_goes_onward_to_another_server_and_may_be_repeated() {
     let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (ours, theirs) = (Server::start(from.path(), "127.0.0.1"), Server::start(to.path(), "127.0.0.1"));
     let trace = "5b8efff798038103d269b633813fc60e";
-    let reply = User::of(&ours, None).post("/v1/traces", &sent(trace)).await;
-    assert_eq!(reply.status, 200, "{}", reply.text);
+    // As deep as what comes in may lie: what is taken is also given on.
+    let deep =
+        (0..28).fold(json!({"stringValue": "x"}), |value, _| json!({"kvlistValue": {"values": [{"key": "k", "value": value}]}}));
+    let mut export = sent(trace);
+    export["resourceSpans"][0]["scopeSpans"][0]["spans"][1]["attributes"] = json!([{"key": "deep", "value": deep}]);
+    let reply = User::of(&ours, None).post("/v1/traces", &export).await;
+    assert_eq!((reply.status, reply.text.as_str()), (200, "{}"));
     for _ in 0..2 {
         let sent = run(from.path(), &["traces", "export", "--filter", "service = shop", "--to", &theirs.url]);
         assert_eq!((&sent["spans"], &sent["rejected"], &sent["whole"]), (&json!(2), &json!(0), &json!(true)), "{sent}");

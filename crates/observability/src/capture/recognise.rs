@@ -7,6 +7,7 @@ use std::{
     sync::LazyLock,
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use regex::Regex;
 
 /// Something that is recognised.
@@ -19,11 +20,13 @@ pub(super) struct Recogniser {
 }
 
 /// Of two kinds that find the same place the upper one names it.
-pub(super) static RECOGNISERS: [Recogniser; 9] = [
+pub(super) static RECOGNISERS: [Recogniser; 11] = [
     // First: what is found within a key would part it, and leave the rest.
     Recogniser { name: "secret", may: |_| true, find: |text, found| by(&PRIVATE_KEY, text, found) },
     Recogniser { name: "jwt", may: |_| true, find: |text, found| by(&JWT, text, found) },
     Recogniser { name: "secret", may: |_| true, find: |text, found| by(&SECRETS, text, found) },
+    Recogniser { name: "secret", may: |_| true, find: basics },
+    Recogniser { name: "secret", may: |_| true, find: tokens },
     Recogniser { name: "email", may: |letters| letters.at, find: |text, found| by(&EMAIL, text, found) },
     Recogniser { name: "iban", may: |letters| letters.digits >= 2, find: ibans },
     Recogniser { name: "card", may: |letters| letters.digits >= 13, find: cards },
@@ -77,16 +80,23 @@ static JWT: LazyLock<Vec<Regex>> =
     LazyLock::new(|| compiled(&[r"(?-u:\b)eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*"]));
 static EMAIL: LazyLock<Vec<Regex>> = LazyLock::new(|| compiled(&[r"[\w.%+\-]+@(?:[\w\-]+\.)+(?:xn--[\w\-]+|\p{L}{2,})"]));
 static SECRETS: LazyLock<Vec<Regex>> = LazyLock::new(|| compiled(&SECRET_SHAPES));
+static BASICS: LazyLock<Vec<Regex>> = LazyLock::new(|| compiled(&[r"(?i)(?-u:\b)basic[ \t]+([A-Za-z0-9+/]{8,}={0,2})"]));
+/// What stands behind the word without a space, as in an address.
+static ASSIGNED: LazyLock<Vec<Regex>> = LazyLock::new(|| compiled(&[r#"(?i)token\\?["']?=\\?["']?([^\s"'\\\[\],;&<>{}]{6,})"#]));
+static TOKENS: LazyLock<Vec<Regex>> =
+    LazyLock::new(|| compiled(&[r#"(?i)token\\?["']?\s{0,3}[:=]\s{0,3}\\?["']?([^\s"'\\\[\],;&<>{}]{12,})"#]));
 static PHONES: LazyLock<Vec<Regex>> = LazyLock::new(|| compiled(&PHONE_SHAPES));
 
 /// Where a pattern has a group, the group is the place.
-const SECRET_SHAPES: [&str; 6] = [
+const SECRET_SHAPES: [&str; 8] = [
     r"(?-u:\b)(?:msk_|sk-|pk-lf-|sk_live_|sk_test_|pk_live_|rk_live_|gh[pousr]_|github_pat_|xox[abeoprs]-|xapp-|hf_|glpat-|npm_|pypi-|gsk_|xai-|nvapi-|whsec_|dop_v1_|ya29\.|SG\.)[A-Za-z0-9_.\-]{12,}",
     r"(?-u:\b)(?:AKIA|ASIA)[A-Z0-9]{12,}",
     r"(?-u:\b)AIza[A-Za-z0-9_\-]{20,}",
     r"(?i)(?-u:\b)bearer[ \t]+[A-Za-z0-9._~+/\-]{16,}=*",
     r#"(?i)(?:api[_-]?key|secret|password|passwd|pwd|access[_-]?token|refresh[_-]?token|auth[_-]?token|private[_-]?key)\\?["']?\s{0,3}[:=]\s{0,3}\\?["']?([^\s"'\\\[\],;&<>{}]{4,})"#,
     r"(?i)(?-u:\b)[a-z][a-z0-9+.\-]+://[^\s/:@\[\]]*:([^\s/@\[\]]+)@",
+    r#"(?i)authorization\\?["']?\s{0,3}[:=]\s{0,3}\\?["']?(?:basic|bearer|token|api-?key|digest|negotiate)[ \t]+([^\s"'\\\[\],;&<>{}]{4,})"#,
+    r#"(?i)[?&](?:sig|signature|x-amz-signature|x-amz-security-token|x-goog-signature)=([^\s"'\\\[\],;&<>{}]{8,})"#,
 ];
 
 const PHONE_SHAPES: [&str; 4] = [
@@ -114,6 +124,34 @@ fn by(patterns: &[Regex], text: &str, found: &mut Vec<Range<usize>>) {
 fn phones(text: &str, found: &mut Vec<Range<usize>>) {
     by(&PHONES, text, found);
     found.retain(|place| text[place.clone()].bytes().filter(u8::is_ascii_digit).count() >= 7);
+}
+
+/// Credentials as HTTP writes them: a name, a colon and a password, in base64. Whatever else is basic is none.
+fn basics(text: &str, found: &mut Vec<Range<usize>>) {
+    by(&BASICS, text, found);
+    found.retain(|place| {
+        let said = STANDARD_NO_PAD
+            .decode(text[place.clone()].trim_end_matches('='))
+            .ok()
+            .and_then(|bytes| String::from_utf8(bytes).ok());
+        said.is_some_and(|said| said.contains(':') && !said.contains(char::is_control))
+    });
+}
+
+/// What follows the word `token`: where models are talked of, that is a number or a word more often than a key.
+fn tokens(text: &str, found: &mut Vec<Range<usize>>) {
+    by(&ASSIGNED, text, found);
+    found.retain(|place| !text[place.clone()].bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'));
+    let mut named = Vec::new();
+    by(&TOKENS, text, &mut named);
+    found.extend(named.into_iter().filter(|place| is_token(&text[place.clone()])));
+}
+
+/// Whether a text may be a key, and is no word of a language or of a model.
+pub(super) fn is_token(text: &str) -> bool {
+    let has = |is: fn(&u8) -> bool| text.as_bytes().iter().any(is);
+    let mixed = has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic);
+    text.len() >= 8 && (mixed || text.len() >= 20) && !text.contains(char::is_whitespace) && !text.contains("://")
 }
 
 // ── By hand ─────────────────────────────────────────────────────────────────
@@ -283,6 +321,7 @@ mod tests {
     fn every_pattern_compiles_and_every_kind_has_its_name() {
         assert_eq!((PRIVATE_KEY.len(), JWT.len(), EMAIL.len()), (1, 1, 1));
         assert_eq!((SECRETS.len(), PHONES.len()), (SECRET_SHAPES.len(), PHONE_SHAPES.len()));
+        assert_eq!((BASICS.len(), ASSIGNED.len(), TOKENS.len()), (1, 1, 1));
         assert!(RECOGNISERS.iter().all(|kind| NAMES.contains(&kind.name)));
         assert_eq!(IBANS.len() % 4, 0);
     }

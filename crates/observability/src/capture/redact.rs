@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Range};
 use regex::{Regex, RegexBuilder};
 use serde_json::{Map, Value};
 
-use super::recognise::{first_found, is_card_number};
+use super::recognise::{first_found, is_card_number, is_token};
 
 /// JSON in text in JSON is read so deep; what lies deeper is one text.
 const NESTED_MAX: usize = 8;
@@ -164,7 +164,13 @@ impl Redactor {
     }
 
     fn named(&self, name: &str, value: &mut Value, found: &mut Found, depth: usize) {
-        if is_secret_field(name) { hide(value, found) } else { self.within(value, found, depth) }
+        let is_secret = match plain_field(name) {
+            Some(field) if SECRET_FIELDS.contains(&field.as_str()) => true,
+            // Pieces of a model's text are called so too.
+            Some(field) if field.ends_with("token") => value.as_str().is_some_and(is_token),
+            _ => false,
+        };
+        if is_secret { hide(value, found) } else { self.within(value, found, depth) }
     }
 
     /// Text that is not read as anything else.
@@ -261,13 +267,11 @@ fn is_word(name: &str) -> bool {
     name.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'.' | b'_'))
 }
 
-fn is_secret_field(name: &str) -> bool {
+/// The last part of a name, without what parts its words. No name of a secret is as long as some names are.
+fn plain_field(name: &str) -> Option<String> {
     let last = name.rsplit(['.', '/']).next().unwrap_or(name);
-    if last.len() > 24 {
-        return false;
-    }
-    let plain: String = last.chars().filter(|c| !matches!(c, '-' | '_')).map(|c| c.to_ascii_lowercase()).collect();
-    SECRET_FIELDS.contains(&plain.as_str())
+    let plain = last.chars().filter(|c| !matches!(c, '-' | '_')).map(|c| c.to_ascii_lowercase());
+    (last.len() <= 24).then(|| plain.collect())
 }
 
 fn hide(value: &mut Value, found: &mut Found) {

@@ -45,6 +45,14 @@ fn each_kind_is_recognised_among_other_words() {
     becomes("Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl", "Bearer [jwt]");
     becomes("password=hunter22, api_key: \"abcd-efgh\"", "password=[secret], api_key: \"[secret]\"");
     becomes("postgres://app:pw@db/x AKIAIOSFODNN7EXAMPLE", "postgres://app:[secret]@db/x [secret]");
+    becomes("Authorization: Basic YWxhZGRpbjpvcGVuc2VzYW1l", "Authorization: Basic [secret]");
+    becomes("-H 'authorization: token abcd' --basic", "-H 'authorization: token [secret]' --basic");
+    becomes("Basic YWRhOnNlY3JldA==, basic information", "Basic [secret], basic information");
+    becomes("token=abcdef123456 and 'token': 'abcdef123456'", "token=[secret] and 'token': '[secret]'");
+    becomes("https://a.example/cb?token=hunter&x=1&sig=abcdef%2F12", "https://a.example/cb?token=[secret]&x=1&sig=[secret]");
+    let models =
+        "max_tokens: 4096, max_token=4096, token_count=12, first token: 250ms, each token: Paris, a token: <|end_of_text|>";
+    becomes(models, models);
     let key = "-----BEGIN RSA PRIVATE KEY-----\nMIIE ada@example.org\n-----END RSA PRIVATE KEY-----";
     becomes(&format!("a {key} b"), "a [secret] b");
     becomes(&key[..50], "[secret]");
@@ -56,6 +64,11 @@ fn json_in_text_stays_json_however_it_is_written() {
     let text = r#"{"to":"ada\u0040example.org","card":4111111111111111,"password":"x1","in":"[\"bob@example.org\",7]"}"#;
     becomes(text, r#"{"to":"[email]","card":"[card]","password":"[secret]","in":"[\"[email]\",7]"}"#);
     becomes(r#"{"ada@example.org":1,"bob@example.org":2}"#, r#"{"[email]":1,"[email] 2":2}"#);
+    becomes(r#"{"token":"abcdef123456","x":{"csrf-token":"9f8e7d6c"}}"#, r#"{"token":"[secret]","x":{"csrf-token":"[secret]"}}"#);
+    becomes(
+        r#"[{"token":" Paris","logprob":-0.1},{"token":"<|end|>"}]"#,
+        r#"[{"token":" Paris","logprob":-0.1},{"token":"<|end|>"}]"#,
+    );
     // Where nothing is found, nothing is written anew.
     becomes("{\"a\":  1.0}", "{\"a\":  1.0}");
 }
@@ -141,6 +154,7 @@ fn of_what_people_wrote_nothing_is_left_below_full() {
         assert_eq!(span.attributes.get(names::REDACTED).is_some(), found.total() > 0);
     }
     let mut span = span_with("words without a shape");
+    span.attributes.insert("llm.invocation_parameters".to_owned(), r#"{"model":"m","user":"without a shape"}"#.into());
     Policy::of(Capture::None).apply(&mut span);
     let text = serde_json::to_string(&span).unwrap();
     assert!(!text.contains("without a shape"), "{text}");
@@ -156,14 +170,31 @@ fn without_content_nothing_stays_under_the_plain_names_of_prompts_and_answers() 
         "gen_ai.input.messages.0.content",
         "gen_ai.output.messages.0.content",
         "gen_ai.system_instructions.0.content",
+        "pydantic_ai.all_messages",
+        "all_messages_events",
+        "final_result",
+        "tool_arguments",
+        "tool_response",
+        "tool.result",
     ];
+    // As events of messages carry them, also under names that no convention knows.
+    let in_messages = ["message", "tool.result", "some.thing"];
     for capture in Capture::ALL {
         let mut span = span_with("nothing");
         span.attributes.extend(names.map(|name| (name.to_owned(), "what people wrote".into())));
+        let message = in_messages.map(|name| (name.to_owned(), Value::from("what people wrote")));
+        let plain = [("finish_reason".to_owned(), Value::from("tool_use"))];
+        let attributes = message.into_iter().chain(plain).collect();
+        span.events.push(SpanEvent { name: "gen_ai.choice".to_owned(), at: Timestamp::from_micros(1), attributes });
         Policy::of(capture).apply(&mut span);
         for name in names {
             assert_eq!(span.attributes.contains_key(name), capture >= Capture::Redacted, "{capture:?} {name}");
         }
+        let said = &span.events.last().unwrap().attributes;
+        for name in in_messages {
+            assert_eq!(said.contains_key(name), capture >= Capture::Redacted, "{capture:?} {name} of an event");
+        }
+        assert_eq!(said.contains_key("finish_reason"), capture >= Capture::Metadata, "{capture:?}");
     }
 }
 
@@ -190,7 +221,7 @@ fn noise() -> impl Strategy<Value = String> {
         "[0-9 ()+./:-]{0,40}",
         "[A-Fa-f0-9:.]{0,40}",
         "[a-z.]{1,9}@[a-z]{1,5}\\.(org|xn--p1ai)",
-        "(sk-|msk_|AKIA|eyJ|Bearer |password=)[A-Za-z0-9._-]{0,30}",
+        "(sk-|msk_|AKIA|eyJ|Bearer |password=|token=|token: |Basic |authorization: key |&sig=)[A-Za-z0-9._-]{0,30}",
         Just("4111 1111 1111 1111".to_owned()),
         Just("DE89 3704 0044 0532 0130 00".to_owned()),
         Just("-----BEGIN PRIVATE KEY-----".to_owned()),

@@ -76,6 +76,10 @@ pub(crate) enum Fact {
     Provider,
     RequestModel,
     ResponseModel,
+    /// The one that answered, where it is known who was asked; otherwise the one that was asked.
+    Model,
+    /// What a call was made with, the model among it.
+    Parameters,
     InputTokens,
     OutputTokens,
     TotalTokens,
@@ -112,6 +116,8 @@ pub(crate) enum Fact {
     Query,
     Documents,
     ToolName,
+    /// What a step is called, of whatever kind: a tool's name, where the step is the call of one.
+    StepName,
     ToolCall,
     ToolArguments,
     ToolResult,
@@ -138,6 +144,11 @@ impl Fact {
                 | Self::ToolResult
                 | Self::Content
         )
+    }
+
+    /// Whether it holds more than is read of it, whatever a caller put there.
+    pub(crate) const fn holds_more(self) -> bool {
+        matches!(self, Self::Parameters)
     }
 
     /// Whether it says who it was.
@@ -168,9 +179,6 @@ pub(crate) const ALIASES: &[(Fact, Convention, &str)] = &[
     (Fact::RequestModel, GenAi, names::REQUEST_MODEL),
     (Fact::RequestModel, Langfuse, "langfuse.observation.model.name"),
     (Fact::RequestModel, OpenInference, "llm.request.model_name"),
-    (Fact::RequestModel, OpenInference, "llm.model_name"),
-    (Fact::RequestModel, OpenInference, "embedding.model_name"),
-    (Fact::RequestModel, OpenInference, "reranker.model_name"),
     (Fact::RequestModel, OpenLlmetry, "llm.request.model"),
     (Fact::RequestModel, VercelAi, "ai.model.id"),
     (Fact::RequestModel, Mlflow, "mlflow.llm.model"),
@@ -179,6 +187,11 @@ pub(crate) const ALIASES: &[(Fact, Convention, &str)] = &[
     (Fact::ResponseModel, OpenInference, "llm.response.model_name"),
     (Fact::ResponseModel, OpenLlmetry, "llm.response.model"),
     (Fact::ResponseModel, VercelAi, "ai.response.model"),
+    (Fact::Model, OpenInference, "llm.model_name"),
+    (Fact::Model, OpenInference, "embedding.model_name"),
+    (Fact::Model, OpenInference, "reranker.model_name"),
+    (Fact::Parameters, OpenInference, "llm.invocation_parameters"),
+    (Fact::Parameters, OpenInference, "embedding.invocation_parameters"),
     (Fact::InputTokens, GenAi, names::INPUT_TOKENS),
     (Fact::InputTokens, GenAiEarlier, "gen_ai.usage.prompt_tokens"),
     (Fact::InputTokens, OpenInference, "llm.token_count.prompt"),
@@ -310,6 +323,8 @@ pub(crate) const ALIASES: &[(Fact, Convention, &str)] = &[
     (Fact::ToolName, VercelAi, "ai.toolCall.name"),
     (Fact::ToolName, Others, "lk.function_tool.name"),
     (Fact::ToolName, Others, "tool_name"),
+    (Fact::StepName, OpenLlmetry, "traceloop.entity.name"),
+    (Fact::StepName, Mlflow, "mlflow.spanFunctionName"),
     (Fact::ToolCall, GenAi, "gen_ai.tool.call.id"),
     (Fact::ToolCall, OpenInference, "tool.id"),
     (Fact::ToolCall, VercelAi, "ai.toolCall.id"),

@@ -79,11 +79,14 @@ pub(crate) const CONTENTS: &[(Fact, Convention, &str)] = &[
     (Fact::ToolArguments, Others, "gcp.vertex.agent.tool_call_args"),
     (Fact::ToolArguments, Others, "lk.function_tool.arguments"),
     (Fact::ToolArguments, Others, "tool_input"),
+    (Fact::ToolArguments, Others, "tool_arguments"),
     (Fact::ToolResult, GenAi, "gen_ai.tool.call.result"),
     (Fact::ToolResult, VercelAi, "ai.toolCall.result"),
     (Fact::ToolResult, OpenLlmetry, "mcp.response.value"),
     (Fact::ToolResult, Others, "gcp.vertex.agent.tool_response"),
     (Fact::ToolResult, Others, "lk.function_tool.output"),
+    (Fact::ToolResult, Others, "tool_response"),
+    (Fact::ToolResult, Others, "tool.result"),
     (Fact::Content, Mainspring, names::REPLAY),
     (Fact::Content, GenAi, "gen_ai.evaluation.explanation"),
     (Fact::Content, VercelAi, "ai.response.toolCalls"),
@@ -103,6 +106,11 @@ pub(crate) const CONTENTS: &[(Fact, Convention, &str)] = &[
     (Fact::Content, Mlflow, "mlflow.trace.intermediate_outputs"),
     (Fact::Content, Mlflow, "mlflow.chunk.value"),
     (Fact::Content, Others, "lk.response.function_calls"),
+    (Fact::Content, Others, "pydantic_ai.all_messages"),
+    (Fact::Content, Others, "all_messages_events"),
+    (Fact::Content, Others, "events"),
+    (Fact::Content, Others, "final_result"),
+    (Fact::Content, Others, "model_request_parameters"),
     (Fact::Content, Others, "full_command"),
 ];
 
@@ -161,10 +169,23 @@ const IN_EVENTS: &[&str] =
 /// What of a message's own fields says nothing of its words. The names of its other fields are not settled between versions
 /// of the convention, so they all count as words.
 const PLAIN_IN_MESSAGES: &[&str] = &["role", "index", "id", "finish_reason", "name", "type"];
+/// The same of names with parts, which messages carry beside their fields; those of the conventions are in the table.
+const PLAIN_BESIDE: &[&str] = &["otel.", "event.name"];
 
 pub(crate) fn is_content_of_event(event: &str, name: &str) -> bool {
-    let message = event.starts_with("gen_ai.");
+    let message = is_message(event);
     let of_its_own = message && !name.contains('.') && !PLAIN_IN_MESSAGES.contains(&name);
     let named = message || event == "tool.output" || name == "body";
     of_its_own || (named && IN_EVENTS.contains(&name)) || super::is_content(name)
+}
+
+/// The same, or a name in a message that nobody knows: some write there what a tool gave back.
+pub(crate) fn may_be_content_of_event(event: &str, name: &str) -> bool {
+    let unknown =
+        || name.contains('.') && super::alias(name).is_none() && !PLAIN_BESIDE.iter().any(|plain| name.starts_with(plain));
+    is_content_of_event(event, name) || (is_message(event) && unknown())
+}
+
+fn is_message(event: &str) -> bool {
+    event.starts_with("gen_ai.")
 }

@@ -1,5 +1,7 @@
 //! What people and models said in a span, in one shape for every convention.
 
+use std::borrow::Cow;
+
 use mainspring_llm::Span;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -8,9 +10,11 @@ use super::{
     aliases::Fact,
     contents::{CHOICE, DETAIL_EVENTS, MESSAGE_EVENTS, PREFIXES},
     indexed::{gathered, items},
+    kinds::SpanType,
     messages::{Fold, Message, Part},
     parts,
     said::Said,
+    steps,
     values::{self, text},
 };
 
@@ -30,6 +34,9 @@ pub struct Conversation {
     pub query: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub documents: Vec<FoundDocument>,
+    /// Its documents are what it answered, and are searched as an answer is.
+    #[serde(skip)]
+    pub(super) answered_with_documents: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
@@ -93,18 +100,20 @@ impl Conversation {
 
     fn read(span: &Span, fold: Fold) -> Self {
         let said = Said::by(span);
+        let talk = Self::talk(span, &said, fold);
+        let named = list_of(&said, span, fold, Fact::Documents);
         Self {
             system: said.value(Fact::System).map(|value| system(fold, value)).unwrap_or_default(),
             tools: list_of(&said, span, fold, Fact::Tools),
-            documents: list_of(&said, span, fold, Fact::Documents).iter().filter_map(|value| document(fold, value)).collect(),
-            ..Self::talk(span, &said, fold)
+            documents: if talk.answered_with_documents { talk.documents } else { steps::documents(fold, &named) },
+            ..talk
         }
     }
 
     fn talk(span: &Span, said: &Said<'_>, fold: Fold) -> Self {
         let spoken = |fact: Fact, role: &str| {
-            let value = said.value(fact).filter(|_| said.is_whole(fact));
-            value.map(|value| fold.messages(value, role)).unwrap_or_default()
+            let value = said.written(fact).filter(|_| said.is_whole(fact));
+            value.map(|value| fold.messages(&value, role)).unwrap_or_default()
         };
         let (mut input, mut output) = (Vec::new(), Vec::new());
         if said.is_current(Fact::Input) {
@@ -125,7 +134,48 @@ impl Conversation {
         output = if output.is_empty() { spoken(Fact::Output, "assistant") } else { output };
         beside(span, fold, &mut output);
         let query = said.value(Fact::Query).and_then(Value::as_str).map(|query| fold.cut(query));
-        Self { input, output, tool: tool(said, fold), query, ..Self::default() }
+        let talk = Self { input, output, query, tool: tool(said, fold), ..Self::default() };
+        match said.kind() {
+            SpanType::Tool => talk.as_call_of_tool(span, said, fold),
+            SpanType::Retriever => talk.as_search(said, fold),
+            _ => talk,
+        }
+    }
+
+    /// What goes into the call of a tool are its arguments, and what comes out is its result.
+    fn as_call_of_tool(mut self, span: &Span, said: &Said<'_>, fold: Fold) -> Self {
+        let mut tool = self.tool.take().unwrap_or_default();
+        if tool.name.is_none() {
+            tool.name = said.value(Fact::StepName).and_then(text).map(Cow::into_owned).or_else(|| Some(span.name.clone()));
+        }
+        for (own, of_step, place, talk) in [
+            (Fact::ToolArguments, Fact::Input, &mut tool.arguments, &mut self.input),
+            (Fact::ToolResult, Fact::Output, &mut tool.result, &mut self.output),
+        ] {
+            if let Some(value) = said.of_step(of_step).filter(|_| !said.has(own)) {
+                *place = steps::opened(fold, &value);
+                talk.clear();
+            }
+        }
+        Self { tool: Some(tool), ..self }
+    }
+
+    /// What goes into a search is what is looked for, and what comes out is what was found.
+    fn as_search(mut self, said: &Said<'_>, fold: Fold) -> Self {
+        if self.query.is_none()
+            && let Some(query) = said.of_step(Fact::Input).and_then(|value| steps::query(fold, &value))
+        {
+            self.query = Some(query);
+            self.input.clear();
+        }
+        if !said.has(Fact::Documents)
+            && let Some(found) = said.of_step(Fact::Output).and_then(|value| steps::found(fold, &value))
+        {
+            self.documents = found;
+            self.answered_with_documents = true;
+            self.output.clear();
+        }
+        self
     }
 
     /// All texts: the last question first, then everything in its order.
@@ -136,6 +186,9 @@ impl Conversation {
         asked.into_iter().for_each(|at| collect(&self.input[at], &mut text));
         let others = self.input.iter().enumerate().filter(|(at, _)| Some(*at) != asked).map(|(_, message)| message);
         others.chain(&self.output).for_each(|message| collect(message, &mut text));
+        for document in self.documents.iter().filter(|_| self.answered_with_documents) {
+            text.extend(document.id.iter().chain(&document.content).flat_map(|said| [said.as_str(), "\n"]));
+        }
         if let Some(tool) = &self.tool {
             strings(&tool.arguments, &mut text);
             strings(&tool.result, &mut text);
@@ -250,7 +303,7 @@ fn list_of(said: &Said<'_>, span: &Span, fold: Fold, fact: Fact) -> Vec<Value> {
 }
 
 fn tool(said: &Said<'_>, fold: Fold) -> Option<ToolUse> {
-    let word = |fact: Fact| said.value(fact).and_then(text).map(std::borrow::Cow::into_owned);
+    let word = |fact: Fact| said.value(fact).and_then(text).map(Cow::into_owned);
     let value = |fact: Fact| match said.value(fact) {
         Some(Value::String(text)) => parts::json_or_text(fold, text),
         Some(other) => other.clone(),
@@ -263,18 +316,6 @@ fn tool(said: &Said<'_>, fold: Fold) -> Option<ToolUse> {
         result: value(Fact::ToolResult),
     };
     (tool != ToolUse::default()).then_some(tool)
-}
-
-fn document(fold: Fold, value: &Value) -> Option<FoundDocument> {
-    let map = value.as_object()?;
-    let map = map.get("document").and_then(Value::as_object).unwrap_or(map);
-    let first = |keys: &[&str]| keys.iter().find_map(|key| map.get(*key)?.as_str());
-    let score = map.get("score").and_then(|score| score.as_f64().or_else(|| score.as_str()?.parse().ok()));
-    Some(FoundDocument {
-        id: first(&["id", "document", "chunk"]).map(str::to_owned),
-        score: score.filter(|score| score.is_finite()),
-        content: first(&["content", "text", "page_content", "pageContent"]).map(|content| fold.cut(content)),
-    })
 }
 
 fn collect(message: &Message, text: &mut String) {

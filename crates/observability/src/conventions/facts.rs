@@ -118,13 +118,14 @@ fn theirs(span: &Span) -> Facts<'_> {
     let word = |fact: Fact| said.value(fact).and_then(text);
     let kind = said.kind();
     let (tokens, cost) = (Tokens::of(&said), cost(span, &said));
+    let [request_model, response_model] = models(&said);
     let says_usage = tokens.input.is_some() || tokens.output.is_some() || cost.is_some();
     Facts {
         kind,
         operation: word(Fact::Operation).or_else(|| kind.operation().map(Cow::Borrowed)),
         provider: word(Fact::Provider).map(kinds::provider),
-        request_model: word(Fact::RequestModel),
-        response_model: word(Fact::ResponseModel),
+        request_model,
+        response_model,
         tokens,
         cost,
         first_token: first_token(span, &said),
@@ -140,6 +141,22 @@ fn theirs(span: &Span) -> Facts<'_> {
         error_type: word(Fact::Error).or_else(|| exception(span)),
         counted: says_usage.then_some(true),
         adopted: false,
+    }
+}
+
+/// The model that was asked, and the one that answered. A call that failed may say only with what it was made.
+fn models<'a>(said: &Said<'a>) -> [Word<'a>; 2] {
+    let word = |fact: Fact| said.value(fact).and_then(text);
+    let among = |parameters: &Value| {
+        let parameters = values::opened(parameters);
+        let named = ["model", "model_name"].iter().find_map(|name| text(parameters.get(*name)?).map(Cow::into_owned));
+        named.map(Cow::Owned)
+    };
+    let asked = word(Fact::RequestModel).or_else(|| said.value(Fact::Parameters).and_then(among));
+    let answered = word(Fact::ResponseModel);
+    match asked {
+        Some(asked) => [Some(asked), answered.or_else(|| word(Fact::Model))],
+        None => [word(Fact::Model), answered],
     }
 }
 
@@ -164,8 +181,8 @@ pub(crate) fn unpriced(span: &Span) -> Option<Unpriced<'_>> {
     }
     let said = Said::by(span);
     let word = |fact: Fact| said.value(fact).and_then(text);
-    let asked = word(Fact::RequestModel);
-    let answered = word(Fact::ResponseModel).filter(|model| asked.as_ref() != Some(model));
+    let [asked, answered] = models(&said);
+    let answered = answered.filter(|model| asked.as_ref() != Some(model));
     let call =
         || Unpriced { provider: word(Fact::Provider).map(kinds::provider), models: [asked, answered], tokens: Tokens::of(&said) };
     cost(span, &said).is_none().then(call)

@@ -18,7 +18,9 @@ const SECTIONS: &[(&str, &[Fact])] = &[
     ("`type`: what kind of work it is", &[Fact::Type, Fact::Operation]),
     ("`provider`", &[Fact::Provider]),
     ("`model`: the model that was asked", &[Fact::RequestModel]),
+    ("The same: `model` among the parameters of the call", &[Fact::Parameters]),
     ("`response_model`: the model that answered", &[Fact::ResponseModel]),
+    ("`response_model` where it is known which model was asked, otherwise `model`", &[Fact::Model]),
     ("`input_tokens`", &[Fact::InputTokens]),
     ("`output_tokens`", &[Fact::OutputTokens]),
     ("`cache_read_tokens`, a part of the input", &[Fact::CacheRead]),
@@ -50,6 +52,7 @@ const CONTENT_SECTIONS: &[(&str, &[Fact])] = &[
     ("What was searched for", &[Fact::Query]),
     ("What was found", &[Fact::Documents]),
     ("The tool that was called", &[Fact::ToolName, Fact::ToolCall]),
+    ("The same, where a span of the type `tool` says no more than its own name", &[Fact::StepName]),
     ("What a tool was given", &[Fact::ToolArguments]),
     ("What a tool gave back", &[Fact::ToolResult]),
     ("Other content", &[Fact::Content]),
@@ -65,6 +68,7 @@ pub fn page() -> String {
     text.push_str(USAGE);
     text.push_str("\n## Messages and documents\n\n");
     text.push_str(MESSAGES);
+    text.push_str(STEPS);
     for (what, facts) in CONTENT_SECTIONS {
         section(&mut text, what, facts);
     }
@@ -95,8 +99,9 @@ const USAGE: &str = "
 parts are never added to the whole. Where the parts a sender names are larger than its whole, it counted them beside it, as \
 Anthropic does with what comes from a cache, and they are added once. So they are where a span carries a bare `input_tokens`, \
 which Claude Code writes. The numbers in `langfuse.observation.usage_details` do not overlap: those of the input are added up, \
-and those of the output, unless they are in the words of OpenAI. A `details.*` number is a part like any other. A cost that no \
-span names is not guessed: only calls through this server are priced here.
+and those of the output, unless they are in the words of OpenAI. A `details.*` number is a part like any other. A call \
+that names a model and tokens and no cost is priced by the project's prices and the built-in ones: that is an estimate, and \
+`mainspring.estimate.cost` and what stands beside it say so. Tokens of a model that no table knows have no cost.
 
 ## What counts
 
@@ -117,9 +122,15 @@ span of the trace comes.
 ";
 
 const MESSAGES: &str = "Messages of every convention are read as a role and parts: `text`, `reasoning`, `tool_call`, \
-`tool_call_response`, `uri`, `blob`, `file`, and `other` for what is in no known shape. JSON that was written as text is opened. \
+`tool_call_response`, `uri`, `blob`, `file`, and `other` for what is in no known shape. JSON that was written as text is opened, and a text that MLflow or OpenLLMetry wrote as JSON stands without its quotes. \
 Attributes that end in `N…` are lists written as many attributes. These names, and those of events below, are what the settings \
-`metadata` and `none` of `traces.capture` leave out; `none` also leaves out users and sessions under all their names.\n";
+`metadata` and `none` of `traces.capture` leave out, and in events under `gen_ai.` whatever no convention knows; `none` also leaves out users and sessions under all their names.\n";
+
+const STEPS: &str = "\nMany conventions have one pair of names for what goes into a step and what comes out of it. Of a span of the \
+type `tool` these are the tool's arguments and its result, where it has no names of their own for them, and its name is the last \
+resort for the tool's. Of one of the type `retriever` what came out is what was found, where it is a list of documents or of texts, \
+alone or under `documents`, `results`, `docs`, `matches`, `chunks` or `nodes`; and what went in is what was searched for, where it is \
+a text or an object that holds one.\n";
 
 fn events(text: &mut String) {
     text.push_str("\n### Events\n\n| Event | What is read from it |\n|---|---|\n");

@@ -1,11 +1,14 @@
 //! What the attributes of a span say, each by the name that counts most.
 
+use std::borrow::Cow;
+
 use mainspring_llm::Span;
 use serde_json::Value;
 
 use super::{
     aliases::{self, Alias, Convention, Fact},
     kinds::SpanType,
+    values,
 };
 
 #[derive(Debug)]
@@ -34,7 +37,7 @@ impl<'a> Said<'a> {
             return;
         }
         if matches!(alias.fact, Fact::Type | Fact::Operation) {
-            let kind = super::values::text(value).and_then(|word| SpanType::of_word(&word));
+            let kind = values::text(value).and_then(|word| SpanType::of_word(&word));
             if let Some(kind) = kind.filter(|_| self.kind.is_none_or(|(rank, _)| alias.rank < rank)) {
                 self.kind = Some((alias.rank, kind));
             }
@@ -50,6 +53,22 @@ impl<'a> Said<'a> {
 
     pub(super) fn value(&self, fact: Fact) -> Option<&'a Value> {
         self.heard[fact as usize].map(|(_, value)| value)
+    }
+
+    /// The same; a text without its quotes where they write everything as JSON.
+    pub(super) fn written(&self, fact: Fact) -> Option<Cow<'a, Value>> {
+        let (spoken, value) = self.heard(fact)?;
+        let quoted = value.as_str().filter(|_| matches!(spoken, Convention::Mlflow | Convention::OpenLlmetry));
+        match quoted.map(values::unquoted) {
+            Some(Cow::Owned(text)) => Some(Cow::Owned(text.into())),
+            _ => Some(Cow::Borrowed(value)),
+        }
+    }
+
+    /// What went into a step or came out of it, in a convention that has one pair of names for steps of every kind; messages of
+    /// the present conventions are messages in any step.
+    pub(super) fn of_step(&self, fact: Fact) -> Option<Cow<'a, Value>> {
+        self.written(fact).filter(|_| self.is_whole(fact) && !self.is_current(fact))
     }
 
     /// Whether it is one attribute, and not one of many that begin alike.
@@ -81,7 +100,7 @@ impl<'a> Said<'a> {
             SpanType::Tool
         } else if has(&[Fact::Documents, Fact::Query]) {
             SpanType::Retriever
-        } else if has(&[Fact::RequestModel, Fact::ResponseModel])
+        } else if has(&[Fact::RequestModel, Fact::ResponseModel, Fact::Model])
             && has(&[Fact::InputTokens, Fact::OutputTokens, Fact::Usage, Fact::Provider])
         {
             SpanType::Chat

@@ -27,7 +27,8 @@ pub(super) fn text(value: &Value) -> Option<Cow<'_, str>> {
     (!said.is_empty()).then_some(said)
 }
 
-fn unquoted(said: &str) -> Cow<'_, str> {
+/// What a text says that was written as JSON.
+pub(super) fn unquoted(said: &str) -> Cow<'_, str> {
     if said.len() >= 2 && said.starts_with('"') && said.ends_with('"') {
         return serde_json::from_str::<String>(said).map_or(Cow::Borrowed(said), Cow::Owned);
     }

@@ -84,6 +84,31 @@ fn the_present_name_counts_where_both_are_sent() {
 }
 
 #[test]
+fn of_open_inference_the_model_that_was_asked_stands_among_the_parameters() {
+    let parameters = "{\"model\": \"gpt-4o-mini\", \"temperature\": 0}";
+    check(
+        json!({"openinference.span.kind": "LLM", "llm.model_name": "gpt-4o-mini-2024-07-18", "llm.invocation_parameters": parameters}),
+        &json!({"request_model": "gpt-4o-mini", "response_model": "gpt-4o-mini-2024-07-18"}),
+    );
+    // A call that failed has no answer to name its model by.
+    check(
+        json!({"openinference.span.kind": "LLM", "llm.invocation_parameters": {"model_name": "bad"}}),
+        &json!({"request_model": "bad", "response_model": null}),
+    );
+    // Where the parameters name none, the one name is that of the model that was asked.
+    for parameters in [json!("{\"temperature\": 0}"), json!("{"), json!(7), json!({"model": {"a": 1}})] {
+        check(
+            json!({"openinference.span.kind": "EMBEDDING", "embedding.model_name": "e5", "embedding.invocation_parameters": parameters}),
+            &json!({"request_model": "e5", "response_model": null}),
+        );
+    }
+    check(
+        json!({"gen_ai.request.model": "a", "gen_ai.response.model": "b", "llm.model_name": "c", "llm.invocation_parameters": parameters}),
+        &json!({"request_model": "a", "response_model": "b"}),
+    );
+}
+
+#[test]
 fn open_inference() {
     check(
         json!({

@@ -273,6 +273,26 @@ fn langfuse_and_mlflow_write_requests_and_answers_of_providers() {
 }
 
 #[test]
+fn a_text_is_without_quotes_where_everything_is_written_as_json() {
+    check(
+        json!({"mlflow.spanInputs": "\"[1] is \\\"what\\\"?\"", "mlflow.spanOutputs": "\"final \\\"text\\\"\\nline\""}),
+        &json!([text("user", "[1] is \"what\"?")]),
+        &json!([text("assistant", "final \"text\"\nline")]),
+    );
+    check(
+        json!({"traceloop.entity.input": "{\"args\": []}", "traceloop.entity.output": "\"18 degrees\""}),
+        &json!([{"role": "user", "parts": [{"type": "other", "value": {"args": []}}]}]),
+        &json!([text("assistant", "18 degrees")]),
+    );
+    // Who writes texts as they are means the quotes.
+    check(
+        json!({"langfuse.observation.input": "\"quoted\"", "langfuse.observation.output": "\""}),
+        &json!([text("user", "\"quoted\"")]),
+        &json!([text("assistant", "\"")]),
+    );
+}
+
+#[test]
 fn items_of_a_response_are_messages_of_whoever_made_them() {
     check(
         json!({
@@ -314,6 +334,83 @@ fn documents_and_tools_are_read() {
     let tool = said(&span(json!({"gen_ai.tool.name": "weather", "gen_ai.tool.call.id": "c",
         "gen_ai.tool.call.arguments": "{\"city\": \"Paris\"}", "gen_ai.tool.call.result": {"degrees": 18}})));
     assert_eq!(tool["tool"], json!({"id": "c", "name": "weather", "arguments": {"city": "Paris"}, "result": {"degrees": 18}}));
+}
+
+#[test]
+fn what_goes_into_a_tool_and_comes_out_of_it_is_its_call_in_every_convention() {
+    let of = |attributes: Value| {
+        let said = said(&span(attributes));
+        assert_eq!((&said["input"], &said["output"]), (&json!([]), &json!([])), "nobody spoke");
+        said["tool"].clone()
+    };
+    let calc = json!({"name": "calc", "arguments": {"a": 1}, "result": {"r": 2}});
+    assert_eq!(
+        of(
+            json!({"openinference.span.kind": "TOOL", "tool.name": "calc", "input.value": "{\"a\":1}", "output.value": "{\"r\":2}"})
+        ),
+        calc
+    );
+    assert_eq!(
+        of(json!({"traceloop.span.kind": "tool", "traceloop.entity.name": "calc",
+            "traceloop.entity.input": "{\"a\":1}", "traceloop.entity.output": "{\"r\":2}"})),
+        calc
+    );
+    assert_eq!(
+        of(json!({"mlflow.spanType": "\"TOOL\"", "mlflow.spanFunctionName": "\"calc\"",
+            "mlflow.spanInputs": "{\"a\":1}", "mlflow.spanOutputs": "{\"r\":2}"})),
+        calc
+    );
+    // A tool that nobody names is called as its span is, and a text is the text.
+    assert_eq!(
+        of(
+            json!({"langfuse.observation.type": "tool", "langfuse.observation.input": "{\"a\":1}", "langfuse.observation.output": "2"})
+        ),
+        json!({"name": "a span", "arguments": {"a": 1}, "result": "2"})
+    );
+    assert_eq!(
+        of(json!({"mlflow.spanType": "\"TOOL\"", "mlflow.spanOutputs": "\"it \\\"rains\\\"\""})),
+        json!({"name": "a span", "arguments": null, "result": "it \"rains\""})
+    );
+    // What has names of its own is not taken for something else, and a step that is no tool has none.
+    let named =
+        said(&span(json!({"openinference.span.kind": "TOOL", "gen_ai.tool.call.arguments": "{\"a\":1}", "input.value": "q"})));
+    assert_eq!((&named["tool"]["arguments"], &named["input"]), (&json!({"a": 1}), &json!([text("user", "q")])));
+    let task =
+        said(&span(json!({"traceloop.span.kind": "task", "traceloop.entity.name": "t", "traceloop.entity.output": "done"})));
+    assert_eq!((&task["tool"], &task["output"]), (&Value::Null, &json!([text("assistant", "done")])));
+}
+
+#[test]
+fn what_goes_into_a_search_and_comes_out_of_it_is_its_query_and_its_documents() {
+    let mlflow = span(json!({"mlflow.spanType": "\"RETRIEVER\"", "mlflow.spanInputs": "{\"q\":\"why?\"}",
+        "mlflow.spanOutputs": "[{\"page_content\":\"doc A\",\"metadata\":{\"doc_uri\":\"u\",\"score\":0.5},\"id\":\"1\"}]"}));
+    let read = said(&mlflow);
+    assert_eq!((&read["query"], &read["documents"]), (&json!("why?"), &json!([{"id": "1", "score": 0.5, "content": "doc A"}])));
+    assert_eq!((&read["input"], &read["output"]), (&json!([]), &json!([])), "nobody spoke");
+    assert_eq!(Conversation::of(&mlflow).text(), "why?\n1\ndoc A\n", "what was found is searched as an answer is");
+    let langfuse = said(&span(json!({"langfuse.observation.type": "retriever", "langfuse.observation.input": "why?",
+        "langfuse.observation.output": "[{\"content\":\"doc one\",\"id\":7,\"score\":0.9},\"doc two\"]"})));
+    assert_eq!(
+        (&langfuse["query"], &langfuse["documents"]),
+        (&json!("why?"), &json!([{"id": "7", "score": 0.9, "content": "doc one"}, {"content": "doc two"}]))
+    );
+    let nodes =
+        said(&span(json!({"openinference.span.kind": "RETRIEVER", "input.value": "{\"args\": [1], \"query\": \"why?\"}",
+        "output.value": "{\"nodes\": [{\"node\": {\"id\": \"n\", \"text\": \"a text\"}, \"score\": 0.25}]}"})));
+    assert_eq!(
+        (&nodes["query"], &nodes["documents"]),
+        (&json!("why?"), &json!([{"id": "n", "score": 0.25, "content": "a text"}]))
+    );
+    // Documents that are named as such are those that were found; what is no document stays what it is.
+    let named = said(&span(json!({"openinference.span.kind": "RETRIEVER", "retrieval.documents.0.document.id": "a",
+        "output.value": "[{\"content\": \"other\"}]"})));
+    assert_eq!(named["documents"], json!([{"id": "a"}]));
+    for other in ["nothing found", "[]", "[1]", "{\"hits\": 3}", "[{\"id\": \"a\"}]"] {
+        let read = said(&span(json!({"langfuse.observation.type": "retriever", "langfuse.observation.output": other})));
+        assert_eq!(read["documents"], Value::Null, "{other}");
+    }
+    let chain = said(&span(json!({"langfuse.observation.type": "chain", "langfuse.observation.output": "[\"a\", \"b\"]"})));
+    assert_eq!(chain["documents"], Value::Null);
 }
 
 #[test]

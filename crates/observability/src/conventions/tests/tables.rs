@@ -6,8 +6,8 @@ use mainspring_llm::trace::names;
 
 use super::super::{
     aliases::{self, Convention, Fact, alias, all},
-    contents::PREFIXES,
-    is_content, is_content_of_event, is_person, page,
+    contents::{PREFIXES, is_content_of_event},
+    is_content, is_person, may_be_content_of_event, page,
 };
 
 #[test]
@@ -89,6 +89,11 @@ fn every_name_of_a_column_is_on_the_page_and_the_committed_page_is_the_present_o
 }
 
 #[test]
+fn the_page_says_where_an_estimate_of_cost_stands() {
+    assert!(page().contains(&format!("`{}`", crate::pricing::COST)));
+}
+
+#[test]
 fn what_this_server_writes_is_in_the_table() {
     for name in [names::OPERATION, names::CACHED_TOKENS, names::APP, names::KEY, names::FIRST_TOKEN_MS, aliases::COST] {
         assert!(alias(name).is_some_and(|alias| alias.fact != Fact::Known), "{name}");
@@ -97,11 +102,36 @@ fn what_this_server_writes_is_in_the_table() {
 
 #[test]
 fn fields_of_a_logged_message_are_words_unless_they_are_known_not_to_be() {
-    for words in ["content", "parts", "input", "messages", "reasoning", "tool_calls", "something_new", "gen_ai.input.messages"] {
+    for words in [
+        "content",
+        "parts",
+        "input",
+        "messages",
+        "reasoning",
+        "tool_calls",
+        "something_new",
+        "gen_ai.input.messages",
+        "tool.result",
+    ] {
         assert!(is_content_of_event("gen_ai.user.message", words), "{words}");
     }
-    for plain in ["role", "index", "finish_reason", "gen_ai.provider.name", "gen_ai.usage.input_tokens"] {
-        assert!(!is_content_of_event("gen_ai.choice", plain), "{plain}");
+    for plain in [
+        "role",
+        "index",
+        "finish_reason",
+        "event.name",
+        "error.type",
+        "otel.dropped_attributes_count",
+        "gen_ai.provider.name",
+        "gen_ai.usage.input_tokens",
+    ] {
+        assert!(!may_be_content_of_event("gen_ai.choice", plain), "{plain}");
     }
-    assert!(!is_content_of_event("cache miss", "input_size"));
+    for unknown in ["something.new", "gen_ai.something.new"] {
+        assert!(
+            may_be_content_of_event("gen_ai.choice", unknown) && !may_be_content_of_event("cache miss", unknown),
+            "{unknown}"
+        );
+    }
+    assert!(!may_be_content_of_event("cache miss", "input_size"));
 }
