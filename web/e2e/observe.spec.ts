@@ -1,6 +1,6 @@
 // Traces of any size, sessions, two traces beside each other, and what comes just now.
 
-import { expect, real, test, traces } from "./support";
+import { expect, inSight, manyTraces, real, test, traces } from "./support";
 
 /** The stand-in server has it; a real one is sent such a trace by crates/cli/tests/it/giant.rs. */
 const GIANT = "9".repeat(31) + "a";
@@ -32,6 +32,21 @@ test.describe("a trace of 33,000 spans", () => {
     await expect(page.locator(".span-error")).toContainText("step 29500 broke");
   });
 
+  test("keeps the row that the keyboard is on in sight, whole and below the head", async ({ page }) => {
+    await page.goto(`/traces/${GIANT}`);
+    const tree = page.getByRole("tree", { name: "Spans" });
+    const chosen = tree.locator("[aria-selected=true]");
+    // The failing span that a trace opens at lies far below.
+    await expect(chosen).toHaveAttribute("aria-label", /failed/);
+    await expect.poll(() => inSight(tree, chosen, ".fall-head")).toBe(true);
+    await tree.focus();
+    await page.keyboard.press("Home");
+    for (const key of [...Array<string>(40).fill("ArrowDown"), "PageDown", "PageDown", "PageUp", "PageUp", "PageUp", "End", "ArrowUp"]) {
+      await page.keyboard.press(key);
+      await expect.poll(() => inSight(tree, chosen, ".fall-head"), `after ${key}`).toBe(true);
+    }
+  });
+
   test("goes to its errors and its slowest step, also where they are folded away", async ({ page }) => {
     await page.goto(`/traces/${GIANT}`);
     const tree = page.getByRole("tree", { name: "Spans" });
@@ -44,6 +59,18 @@ test.describe("a trace of 33,000 spans", () => {
     await page.getByRole("button", { name: "Slowest step" }).click();
     await expect(chosen).toHaveAttribute("aria-label", /on the critical path/);
   });
+});
+
+test("a list scrolls along with the row that the keyboard is on", async ({ page, request }) => {
+  await manyTraces(request);
+  await page.goto("/traces?in=all");
+  const grid = page.getByRole("grid", { name: "Traces" });
+  await expect(grid.getByRole("row").nth(2)).toBeVisible();
+  const scroller = page.locator(".rows-scroll").filter({ has: grid });
+  for (const key of [...Array<string>(30).fill("j"), ...Array<string>(30).fill("k")]) {
+    await page.keyboard.press(key);
+    await expect.poll(() => inSight(scroller, grid.locator(".row.current"), ".rows-head"), `after ${key}`).toBe(true);
+  }
 });
 
 test("a filter proposes what may come next, and a wrong one shows where it is wrong", async ({ page }) => {

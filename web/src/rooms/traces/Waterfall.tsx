@@ -25,11 +25,19 @@ interface Props {
 }
 
 const HEIGHT = 30;
+/** The head is part of what scrolls and stays at the top of it, so rows stand lower than the virtualizer reckons by its height. */
+const HEAD = 30;
 
 export function Waterfall({ rows, durationMs, folded, selected, path, hits, view, onSelect, onFold, onOpen }: Props) {
   const scroller = useRef<HTMLDivElement>(null);
   const at = useMemo(() => rows.findIndex((r) => r.span.span === selected), [rows, selected]);
-  const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => scroller.current, estimateSize: () => HEIGHT, overscan: 15 });
+  const virtual = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => HEIGHT,
+    scrollPaddingEnd: HEAD,
+    overscan: 15,
+  });
   useEffect(() => {
     if (at >= 0) virtual.scrollToIndex(at, { align: "auto" });
   }, [at, virtual]);
@@ -84,7 +92,7 @@ export function Waterfall({ rows, durationMs, folded, selected, path, hits, view
         move();
       }}
     >
-      <div className="fall-head" aria-hidden="true">
+      <div className="fall-head" aria-hidden="true" style={{ height: HEAD }}>
         <span>Span</span>
         {view === "time" ? (
           <span className="fall-axis">
