@@ -47,6 +47,25 @@ test.describe("a trace of 33,000 spans", () => {
     }
   });
 
+  test("goes to what is searched for with Enter, and on to the next with the field still in hand", async ({ page }) => {
+    await page.goto(`/traces/${GIANT}`);
+    const tree = page.getByRole("tree", { name: "Spans" });
+    const chosen = tree.locator("[aria-selected=true]");
+    await expect(chosen).toBeVisible();
+    await page.keyboard.press("/");
+    await page.keyboard.type("step 3299");
+    await page.keyboard.press("Enter");
+    await expect(chosen).toHaveAttribute("aria-label", /step 3299/);
+    await expect.poll(() => inSight(tree, chosen, ".fall-head")).toBe(true);
+    const first = await chosen.getAttribute("id");
+    await page.keyboard.press("Enter");
+    await expect(chosen).not.toHaveAttribute("id", first!);
+    await expect(chosen).toHaveAttribute("aria-label", /step 3299/);
+    await page.keyboard.press("Shift+Enter");
+    await expect(chosen).toHaveAttribute("id", first!);
+    await expect(page.getByRole("searchbox", { name: "Search in this trace" })).toBeFocused();
+  });
+
   test("goes to its errors and its slowest step, also where they are folded away", async ({ page }) => {
     await page.goto(`/traces/${GIANT}`);
     const tree = page.getByRole("tree", { name: "Spans" });

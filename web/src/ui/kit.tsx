@@ -371,6 +371,7 @@ export function SearchField({
   inputRef,
   placeholder,
   shortcut,
+  onEnter,
 }: {
   value: string;
   onChange: (value: string) => void;
@@ -378,6 +379,8 @@ export function SearchField({
   inputRef?: RefObject<HTMLInputElement | null>;
   placeholder?: string;
   shortcut?: string;
+  /** Goes to what is found, with Shift the other way. */
+  onEnter?: (back: boolean) => void;
 }) {
   return (
     <label className="search-field">
@@ -395,6 +398,9 @@ export function SearchField({
           if (event.key === "Escape") {
             if (value) onChange("");
             event.currentTarget.blur();
+          } else if (event.key === "Enter" && onEnter && !event.nativeEvent.isComposing) {
+            event.preventDefault();
+            onEnter(event.shiftKey);
           }
         }}
       />
