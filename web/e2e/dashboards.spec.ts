@@ -240,6 +240,14 @@ test("a panel that is asked in SQL says that the filter does not reach it", asyn
   await expect(page.getByRole("region", { name: "Requests", exact: true }).getByText(/asked in SQL/)).toHaveCount(0);
 });
 
+test("a panel of SQL has a line for each value of a text", async ({ page }) => {
+  test.skip(real, "which scores there are is made up here");
+  await page.goto("/dashboards");
+  const panel = page.getByRole("region", { name: "Feedback and scores", exact: true });
+  await panel.getByText("As a table").click();
+  await expect(panel.getByRole("columnheader")).toHaveText(["From", "relevance", "grounded", "feedback, by people"]);
+});
+
 test("a panel of a metric has its own groups and unit, says that the filter does not reach it, and leads to the metric", async ({ page }) => {
   test.skip(real, "which dashboards and metrics there are is made up here");
   const behind: string[] = [];

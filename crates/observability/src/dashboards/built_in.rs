@@ -15,11 +15,17 @@ const RETRIEVAL: &str = "SELECT bucket(start, $bucket, 0) AS start, \
     FROM spans WHERE \"type\" = 'retriever' AND json_number(attributes, 'mainspring.retrieval.count') IS NOT NULL \
     GROUP BY 1 ORDER BY 1";
 
-/// Numbers only; true is 1.
-const SCORES: &str = "SELECT bucket(\"time\", $bucket, 0) AS start, \
-    avg(CASE WHEN source IN ('user_feedback', 'annotation') THEN number END) AS people, \
-    avg(CASE WHEN source NOT IN ('user_feedback', 'annotation') THEN number END) AS programs \
-    FROM scores WHERE number IS NOT NULL GROUP BY 1 ORDER BY 1";
+/// What scores say that are named so, each name by itself: means of several names would be of nothing, and so would one scale
+/// for a share and for marks up to ten. Numbers only; true is 1.
+fn scores(scale: &str) -> String {
+    format!(
+        "WITH named AS (SELECT name, count(*) AS given FROM scores WHERE number IS NOT NULL GROUP BY name HAVING {scale} \
+        ORDER BY given DESC LIMIT 8) \
+        SELECT bucket(scores.\"time\", $bucket, 0) AS start, CASE WHEN scores.source IN ('user_feedback', 'annotation') \
+        THEN scores.name || ', by people' ELSE scores.name END AS score, avg(scores.number) AS mean \
+        FROM scores JOIN named ON scores.name = named.name WHERE scores.number IS NOT NULL GROUP BY 1, 2 ORDER BY 1 DESC, 2"
+    )
+}
 
 #[must_use]
 pub fn built_in() -> DashboardSpec {
@@ -68,7 +74,18 @@ pub fn built_in() -> DashboardSpec {
             PanelUnit::Share,
             RETRIEVAL,
         ),
-        asked("Feedback and scores", "The mean of what people and programs say of answers", PanelUnit::Count, SCORES),
+        asked(
+            "Feedback and scores",
+            "What people and programs say of answers: the mean of each score from 0 to 1; yes is 1",
+            PanelUnit::Count,
+            &scores("min(number) >= 0 AND max(number) <= 1"),
+        ),
+        asked(
+            "Scores on other scales",
+            "The mean of each score that goes below 0 or beyond 1",
+            PanelUnit::Count,
+            &scores("min(number) < 0 OR max(number) > 1"),
+        ),
     ];
     DashboardSpec { title: "Overview".to_owned(), panels }
 }

@@ -78,6 +78,7 @@ function Inside({ panel, times: usual, from, to, onZoom, onPick }: Props) {
             onPick={panel.table || panel.metric ? undefined : (at, series) => onPick(at, series === undefined ? undefined : shown.keys[series])}
           />
         </Suspense>
+        {shown.more && <p className="sub">The lines with the most points; there are more.</p>}
         <AsTable panel={panel} shown={shown} />
       </>
     );

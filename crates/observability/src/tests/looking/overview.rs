@@ -1,0 +1,92 @@
+//! What the dashboard shows that nobody wrote.
+
+use super::*;
+use crate::{ScoreSource, built_in};
+
+fn looked(by: Option<&str>) -> DashboardQuestion {
+    DashboardQuestion {
+        from: Timestamp::from_micros(NOW - 60 * MINUTE),
+        to: Timestamp::from_micros(NOW),
+        by: by.map(str::to_owned),
+        filter: SpanFilter::all(),
+    }
+}
+
+/// What a panel says.
+async fn panel_of(room: &Observability, points: &MetricPoints, (title, by): (&str, Option<&str>)) -> PanelAnswer {
+    let spec = built_in();
+    let at = spec.panels.iter().position(|panel| panel.title == title).unwrap_or_else(|| panic!("no panel {title}"));
+    room.dashboard(points, &actor(Labels::All), &spec, &looked(by)).await.unwrap().panels.swap_remove(at)
+}
+
+/// The rows of a panel that asks in SQL, without when they are, in the order of what they say.
+async fn told(room: &Observability, points: &MetricPoints, title: &str) -> Vec<Vec<Value>> {
+    let PanelAnswer::Rows(found) = panel_of(room, points, (title, None)).await else { panic!("{title} asks in SQL") };
+    assert_eq!(found.columns[0].name, "start");
+    let mut rows: Vec<Vec<Value>> = found.rows.into_iter().map(|row| row[1..].to_vec()).collect();
+    rows.sort_by_key(|row| row[0].to_string());
+    rows
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_built_in_can_be_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    let (Room { room, .. }, points) = filled(dir.path()).await;
+    let question = DashboardQuestion {
+        from: Timestamp::from_micros(NOW - 60 * MINUTE),
+        to: Timestamp::from_micros(NOW),
+        by: Some("model".to_owned()),
+        filter: SpanFilter::all(),
+    };
+    let spec = built_in();
+    for actor in [actor(Labels::All), holding(&["staff"])] {
+        let answer = room.dashboard(&points, &actor, &spec, &question).await.unwrap();
+        for (panel, answer) in spec.panels.iter().zip(&answer.panels) {
+            assert!(!matches!(answer, PanelAnswer::Failed(_)), "{}: {answer:?}", panel.title);
+        }
+        let PanelAnswer::Measured { found, .. } = &answer.panels[0] else { panic!("requests are measured") };
+        let models: BTreeSet<_> = found.rows.iter().filter_map(|row| row.keys[0].as_deref()).collect();
+        assert_eq!(models.contains("secret-model"), actor.labels == Labels::All);
+        assert!(models.contains("gpt") && models.contains("small"));
+    }
+    let odd = DashboardQuestion { by: Some("duration".to_owned()), ..question.clone() };
+    let fault = room.dashboard(&points, &actor(Labels::All), &spec, &odd).await.unwrap_err();
+    assert_eq!(fault.code(), "trace-question-invalid");
+    let backwards = DashboardQuestion { from: question.to, ..question };
+    assert!(room.dashboard(&points, &actor(Labels::All), &spec, &backwards).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scores_are_told_by_name_and_on_their_own_scale() {
+    let dir = tempfile::tempdir().unwrap();
+    let (Room { room, .. }, points) = filled(dir.path()).await;
+    let all = actor(Labels::All);
+    let spans = room.spans(&all, &TraceFilter::default(), &PageRequest::new(Some(50), None).unwrap()).await.unwrap();
+    let trace = spans.items[0].trace.to_string();
+    let given = [
+        ("relevance", json!(0.25), ScoreSource::Evaluation),
+        ("relevance", json!(0.75), ScoreSource::Api),
+        ("relevance", json!(1.0), ScoreSource::Annotation),
+        ("ok", json!(true), ScoreSource::Evaluation),
+        ("ok", json!(false), ScoreSource::Evaluation),
+        ("marks", json!(8), ScoreSource::Evaluation),
+        ("marks", json!(1), ScoreSource::Evaluation),
+        ("stars", json!(-2), ScoreSource::UserFeedback),
+        ("tone", json!("kind"), ScoreSource::Annotation),
+    ];
+    let time = Some(Timestamp::from_micros(NOW - 2 * MINUTE));
+    let score = |(name, value, source): (&str, Value, ScoreSource)| {
+        let new = NewScore { name: name.to_owned(), value, source, trace: Some(trace.clone()), time, ..NewScore::default() };
+        room.scores().unwrap().check(new, all.project, Timestamp::from_micros(NOW)).unwrap()
+    };
+    room.put_scores(&all, given.map(score).into()).await.unwrap();
+
+    assert_eq!(
+        told(&room, &points, "Feedback and scores").await,
+        [[json!("ok"), json!(0.5)], [json!("relevance"), json!(0.5)], [json!("relevance, by people"), json!(1.0)]]
+    );
+    assert_eq!(
+        told(&room, &points, "Scores on other scales").await,
+        [[json!("marks"), json!(4.5)], [json!("stars, by people"), json!(-2.0)]]
+    );
+}
