@@ -90,3 +90,56 @@ async fn scores_are_told_by_name_and_on_their_own_scale() {
         [[json!("marks"), json!(4.5)], [json!("stars, by people"), json!(-2.0)]]
     );
 }
+
+/// A search of documents with what its program says of it.
+fn search(attributes: Value) -> Span {
+    let mut span = span(NOW - 3 * MINUTE, &[]);
+    let Value::Object(attributes) = attributes else { panic!("attributes are an object") };
+    (span.name, span.kind, span.attributes) = ("retrieve".to_owned(), SpanKind::Internal, attributes);
+    span
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn searches_of_other_programs_have_their_quality_beside_those_of_this_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let (Room { room, .. }, points) = filled(dir.path()).await;
+    let ours = |count: u64, best: Option<f64>| {
+        let mut attributes = json!({"gen_ai.operation.name": "retrieve", "gen_ai.data_source.id": "manual",
+            "mainspring.retrieval.count": count});
+        if let Some(best) = best {
+            attributes["mainspring.retrieval.best_similarity"] = json!(best);
+        }
+        search(attributes)
+    };
+    let shop = |more: Value| {
+        let mut attributes = json!({"openinference.span.kind": "RETRIEVER", "resource.service.name": "shop"});
+        attributes.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        search(attributes)
+    };
+    let desk = |documents: Value| {
+        let mut attributes = json!({"gen_ai.operation.name": "retrieval", "resource.service.name": "desk"});
+        attributes["gen_ai.retrieval.documents"] = documents;
+        search(attributes)
+    };
+    for span in [
+        ours(0, None),
+        ours(4, Some(0.75)),
+        shop(json!({"retrieval.documents.0.document.score": 0.5, "retrieval.documents.1.document.score": 0.25})),
+        shop(json!({"retrieval.documents": [{"document": {"score": 1.0}}]})),
+        // Whether it found nothing, or its documents were not sent, nobody can say.
+        shop(json!({})),
+        desk(json!([{"id": "a", "score": 12.0}])),
+        desk(json!("[{\"id\": \"a\", \"score\": 14}]")),
+        desk(json!("[]")),
+    ] {
+        room.record(span);
+    }
+    room.drain(WAIT).await.unwrap();
+
+    assert_eq!(
+        told(&room, &points, "Retrieval quality").await,
+        [[json!("desk"), json!(13.0)], [json!("manual"), json!(0.75)], [json!("shop"), json!(0.75)]]
+    );
+    // One of this server's two, and one of desk's two that are written as a text.
+    assert_eq!(told(&room, &points, "Searches that found nothing").await, [[json!(0.5)]]);
+}
