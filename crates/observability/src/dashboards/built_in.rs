@@ -60,6 +60,9 @@ pub fn built_in() -> DashboardSpec {
             &["first_token_p50", "first_token_p95", "first_token_p99"],
         ),
         measured("Model calls", "Chats, embeddings and rerankings", Bar, CALLS, &["count"]),
+        // Of what was sent here, the trace is entered by a request that names no model: by model, only its calls tell.
+        measured("Failed model calls", "The share of them that failed", Line, CALLS, &["error_rate"]),
+        measured("Time of model calls", "How long they took", Line, CALLS, &["duration_p50", "duration_p95", "duration_p99"]),
         measured(
             "Tokens",
             "Read and written; what parents and children both tell counts once",

@@ -16,7 +16,7 @@ fn looked(by: Option<&str>) -> DashboardQuestion {
 async fn panel_of(room: &Observability, points: &MetricPoints, (title, by): (&str, Option<&str>)) -> PanelAnswer {
     let spec = built_in();
     let at = spec.panels.iter().position(|panel| panel.title == title).unwrap_or_else(|| panic!("no panel {title}"));
-    room.dashboard(points, &actor(Labels::All), &spec, &looked(by)).await.unwrap().panels.swap_remove(at)
+    Box::pin(room.dashboard(points, &actor(Labels::All), &spec, &looked(by))).await.unwrap().panels.swap_remove(at)
 }
 
 /// The rows of a panel that asks in SQL, without when they are, in the order of what they say.
@@ -142,4 +142,40 @@ async fn searches_of_other_programs_have_their_quality_beside_those_of_this_serv
     );
     // One of this server's two, and one of desk's two that are written as a text.
     assert_eq!(told(&room, &points, "Searches that found nothing").await, [[json!(0.5)]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_and_latency_by_model_are_of_calls_where_traces_name_no_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let (Room { room, .. }, points) = filled(dir.path()).await;
+    for failed in [false, true] {
+        let mut request = search(json!({"resource.service.name": "shop", "http.request.method": "POST"}));
+        request.kind = SpanKind::Server;
+        let mut made = call(NOW - 3 * MINUTE, "of-the-shop", (2_000, 1));
+        (made.trace, made.parent) = (request.trace, Some(request.span));
+        if failed {
+            made.status = SpanStatus::Error("too many requests".into());
+        }
+        [request, made].into_iter().for_each(|span| room.record(span));
+    }
+    room.drain(WAIT).await.unwrap();
+
+    let points = &points;
+    let of_the_shop = async |title: &str| {
+        let answer = panel_of(&room, points, (title, Some("model"))).await;
+        let PanelAnswer::Measured { found, .. } = answer else { panic!("{title} measures") };
+        let at = |measure: &str| found.measures.iter().position(|name| *name == measure).unwrap();
+        let values = |row: &crate::MetricsRow| ["error_rate", "duration_p95"].map(|measure| row.values[at(measure)]);
+        found.rows.iter().filter(|row| row.keys[0].as_deref() == Some("of-the-shop")).map(values).collect::<Vec<_>>()
+    };
+    for title in ["Failed model calls", "Time of model calls"] {
+        match of_the_shop(title).await[..] {
+            [[Some(crate::Measured::Share(failed)), Some(crate::Measured::Millis(took))]] => {
+                assert_eq!(failed, 0.5, "{title}");
+                assert!((1_980.0..2_020.0).contains(&took), "{title}: {took}");
+            }
+            ref rows => panic!("{title}: {rows:?}"),
+        }
+    }
+    assert!(of_the_shop("Latency").await.is_empty(), "traces name no model");
 }
