@@ -12,6 +12,7 @@ use crate::{
     PromAnswer, PromFault, PromTimes, Scores, SpanFilter, SpanSummary, SqlQuestion, Temporality,
 };
 
+mod asked;
 mod metrics;
 mod overview;
 
