@@ -83,7 +83,7 @@ function Inside({ panel, times: usual, from, to, onZoom, onPick }: Props) {
       </>
     );
   }
-  if (panel.table) return <SqlTable answer={panel.table} />;
+  if (panel.table) return <SqlTable answer={panel.table} format={panel.unit === "count" ? undefined : format} />;
   return panel.chart === "number" && !panel.by ? <Numbers panel={panel} /> : <Groups panel={panel} />;
 }
 

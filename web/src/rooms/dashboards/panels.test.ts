@@ -237,6 +237,11 @@ describe("what lies behind a point", () => {
     expect(behindFilter(by, null, "")).toBe("(entry) and (not model exists)");
     expect(behindFilter(by, 'a "b" \\', "app = desk")).toBe('(entry) and (model = "a \\"b\\" \\\\") and (app = desk)');
     expect(behindFilter(panel({ measures: ["errors"] }), "gpt", "")).toBe("error");
+    // Of what was spent, only what cost something is of interest.
+    expect(behindFilter(panel({ measures: ["cost"] }), undefined, "")).toBe("cost exists");
+    const tokens = panel({ measures: ["input_tokens_p50", "input_tokens_p95", "output_tokens"] });
+    expect(behindFilter(tokens, undefined, "app = desk")).toBe("(input_tokens exists or output_tokens exists) and (app = desk)");
+    expect(behindFilter(panel({ measures: ["first_token_p50", "count"] }), undefined, "")).toBe("");
   });
 
   test("is of the attribute's value, which may have been a number", () => {

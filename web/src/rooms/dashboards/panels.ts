@@ -64,12 +64,17 @@ const is = (by: string, key: string): string =>
     ? `${by} in (${inQuotes(key)}, ${key})`
     : `${by} = ${inQuotes(key)}`;
 
+/** What a measure is reckoned of, where not every span has it. */
+const NEEDS = /^(cost|first_token|(?:input|output|cache_read|cache_write|reasoning)_tokens)(?:_|$)/;
+
 /** The spans that a point is made of, as a filter. */
 export function behindFilter(panel: PanelData, key: Key, within: string): string {
+  const needed = panel.measures.map((measure) => NEEDS.exec(measure)?.[1]);
+  const has = needed.includes(undefined) ? "" : [...new Set(needed)].map((field) => `${field} exists`).join(" or ");
   // Of a chart of failures only the failures are of interest.
   const failed = panel.measures.every((measure) => measure.startsWith("error")) ? "error" : "";
   const one = !panel.by || key === undefined ? "" : key === null ? `not ${panel.by} exists` : is(panel.by, key);
-  return both(panel.filter, failed, one, within);
+  return both(panel.filter, failed, has, one, within);
 }
 
 /** Whether only spans are meant by which a trace is entered: lists ask these, and no others unless they are told to. */
