@@ -92,6 +92,27 @@ test("a list scrolls along with the row that the keyboard is on", async ({ page,
   }
 });
 
+test("an answer in Markdown is shown as what it means, and as it was written where somebody asks", async ({ page, request }) => {
+  const [trace] = await traces(request, "limit=1");
+  const said = (role: string, content: string) => ({ role, parts: [{ type: "text", content }] });
+  const answer = "It is **bold**:\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n<b>not a tag</b>";
+  await page.route(/\/api\/v1\/traces\/[0-9a-f]+\/reading/, async (route) => {
+    const asked = await (await route.fetch()).json();
+    return route.fulfill({ json: { ...asked, system: [], input: [said("user", "Say it **so**")], output: [said("assistant", answer)] } });
+  });
+  await page.goto(`/traces/${trace!.trace_id}`);
+  await page.getByRole("treeitem").first().click();
+  await page.getByRole("tab", { name: /Messages/ }).click();
+  const answered = page.locator(".message.from-assistant");
+  await expect(answered.locator("strong", { hasText: "bold" })).toBeVisible();
+  await expect(answered.getByRole("cell")).toHaveText(["1", "2"]);
+  await expect(answered).toContainText("<b>not a tag</b>");
+  await expect(page.locator(".message.from-user")).toContainText("Say it **so**");
+  await answered.getByRole("button", { name: "As written" }).click();
+  await expect(answered).toContainText("It is **bold**:");
+  await expect(answered.locator("strong")).toHaveCount(0);
+});
+
 test("a filter proposes what may come next, and a wrong one shows where it is wrong", async ({ page }) => {
   await page.goto("/traces?in=all");
   const box = page.getByRole("combobox", { name: "Filter" });
