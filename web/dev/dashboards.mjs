@@ -51,6 +51,21 @@ export function dashboardRoutes({ json, page, problem, hex, traceIds }) {
     };
   }
 
+  /** Of SQL: a text tells lines apart. */
+  function scores(from, to, width) {
+    const starts = Array.from({ length: Math.ceil((to - from) / width) }, (_, i) => from + i * width);
+    const means = { relevance: 0.6, grounded: 0.8, "feedback, by people": 0.7 };
+    return {
+      columns: [
+        { name: "start", type: "BIGINT" },
+        { name: "score", type: "TEXT" },
+        { name: "mean", type: "DOUBLE" },
+      ],
+      rows: Object.entries(means).flatMap(([name, mean], at) => starts.map((ms) => [ms * 1_000, name, mean + wave(ms, at) / 400])),
+      more: false,
+    };
+  }
+
   const wave = (ms, by) => Math.max(0, Math.round(30 + 20 * Math.sin(ms / 1.3e7) + by * 9));
 
   function data(name, query) {
@@ -86,6 +101,8 @@ export function dashboardRoutes({ json, page, problem, hex, traceIds }) {
       panel("Spend", "bar", "dollars", ["cost"], "", (ms, at) => wave(ms, at) / 9_000),
       panel("Guardrails", "bar", "count", ["count", "errors"], "type = guardrail", null),
     ];
+    if (name === "overview")
+      panels.push({ ...panel("Feedback and scores", "line", "count", [], "", null), state: "data", table: scores(from, to, width) });
     if (name === "desk") panels.push(orders(from, to, width));
     if (name === "desk")
       panels.push({

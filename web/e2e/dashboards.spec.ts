@@ -240,6 +240,30 @@ test("a panel that is asked in SQL says that the filter does not reach it", asyn
   await expect(page.getByRole("region", { name: "Requests", exact: true }).getByText(/asked in SQL/)).toHaveCount(0);
 });
 
+test("a table of SQL has its unit, and heads stand above their numbers", async ({ page }) => {
+  const whole = data("2025-01-01T00:00:00.000Z", "2025-01-01T03:00:00.000Z");
+  const columns = [
+    { name: "user", type: "TEXT" },
+    { name: "calls", type: "BIGINT" },
+    { name: "spent", type: "DOUBLE" },
+  ];
+  const table = { columns, rows: [["ada", 412, 0.2130802]], more: false };
+  const dearest = { ...whole.panels[0]!, title: "Dearest users", chart: "table", unit: "dollars", measures: [], filter: "", rows: [], table };
+  await page.route(DATA, (route) => route.fulfill({ json: { ...whole, panels: [dearest] } }));
+  await page.goto("/dashboards");
+  const panel = page.getByRole("region", { name: "Dearest users" });
+  await expect(panel.getByRole("cell")).toHaveText(["ada", "412", "$0.21"]);
+  for (const name of ["calls", "spent"]) await expect(panel.getByRole("columnheader", { name })).toHaveCSS("text-align", "right");
+});
+
+test("a panel of SQL has a line for each value of a text", async ({ page }) => {
+  test.skip(real, "which scores there are is made up here");
+  await page.goto("/dashboards");
+  const panel = page.getByRole("region", { name: "Feedback and scores", exact: true });
+  await panel.getByText("As a table").click();
+  await expect(panel.getByRole("columnheader")).toHaveText(["From", "relevance", "grounded", "feedback, by people"]);
+});
+
 test("a panel of a metric has its own groups and unit, says that the filter does not reach it, and leads to the metric", async ({ page }) => {
   test.skip(real, "which dashboards and metrics there are is made up here");
   const behind: string[] = [];

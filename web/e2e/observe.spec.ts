@@ -1,6 +1,6 @@
 // Traces of any size, sessions, two traces beside each other, and what comes just now.
 
-import { expect, real, test, traces } from "./support";
+import { expect, inSight, manyTraces, real, test, traces } from "./support";
 
 /** The stand-in server has it; a real one is sent such a trace by crates/cli/tests/it/giant.rs. */
 const GIANT = "9".repeat(31) + "a";
@@ -32,6 +32,40 @@ test.describe("a trace of 33,000 spans", () => {
     await expect(page.locator(".span-error")).toContainText("step 29500 broke");
   });
 
+  test("keeps the row that the keyboard is on in sight, whole and below the head", async ({ page }) => {
+    await page.goto(`/traces/${GIANT}`);
+    const tree = page.getByRole("tree", { name: "Spans" });
+    const chosen = tree.locator("[aria-selected=true]");
+    // The failing span that a trace opens at lies far below.
+    await expect(chosen).toHaveAttribute("aria-label", /failed/);
+    await expect.poll(() => inSight(tree, chosen, ".fall-head")).toBe(true);
+    await tree.focus();
+    await page.keyboard.press("Home");
+    for (const key of [...Array<string>(40).fill("ArrowDown"), "PageDown", "PageDown", "PageUp", "PageUp", "PageUp", "End", "ArrowUp"]) {
+      await page.keyboard.press(key);
+      await expect.poll(() => inSight(tree, chosen, ".fall-head"), `after ${key}`).toBe(true);
+    }
+  });
+
+  test("goes to what is searched for with Enter, and on to the next with the field still in hand", async ({ page }) => {
+    await page.goto(`/traces/${GIANT}`);
+    const tree = page.getByRole("tree", { name: "Spans" });
+    const chosen = tree.locator("[aria-selected=true]");
+    await expect(chosen).toBeVisible();
+    await page.keyboard.press("/");
+    await page.keyboard.type("step 3299");
+    await page.keyboard.press("Enter");
+    await expect(chosen).toHaveAttribute("aria-label", /step 3299/);
+    await expect.poll(() => inSight(tree, chosen, ".fall-head")).toBe(true);
+    const first = await chosen.getAttribute("id");
+    await page.keyboard.press("Enter");
+    await expect(chosen).not.toHaveAttribute("id", first!);
+    await expect(chosen).toHaveAttribute("aria-label", /step 3299/);
+    await page.keyboard.press("Shift+Enter");
+    await expect(chosen).toHaveAttribute("id", first!);
+    await expect(page.getByRole("searchbox", { name: "Search in this trace" })).toBeFocused();
+  });
+
   test("goes to its errors and its slowest step, also where they are folded away", async ({ page }) => {
     await page.goto(`/traces/${GIANT}`);
     const tree = page.getByRole("tree", { name: "Spans" });
@@ -44,6 +78,39 @@ test.describe("a trace of 33,000 spans", () => {
     await page.getByRole("button", { name: "Slowest step" }).click();
     await expect(chosen).toHaveAttribute("aria-label", /on the critical path/);
   });
+});
+
+test("a list scrolls along with the row that the keyboard is on", async ({ page, request }) => {
+  await manyTraces(request);
+  await page.goto("/traces?in=all");
+  const grid = page.getByRole("grid", { name: "Traces" });
+  await expect(grid.getByRole("row").nth(2)).toBeVisible();
+  const scroller = page.locator(".rows-scroll").filter({ has: grid });
+  for (const key of [...Array<string>(30).fill("j"), ...Array<string>(30).fill("k")]) {
+    await page.keyboard.press(key);
+    await expect.poll(() => inSight(scroller, grid.locator(".row.current"), ".rows-head"), `after ${key}`).toBe(true);
+  }
+});
+
+test("an answer in Markdown is shown as what it means, and as it was written where somebody asks", async ({ page, request }) => {
+  const [trace] = await traces(request, "limit=1");
+  const said = (role: string, content: string) => ({ role, parts: [{ type: "text", content }] });
+  const answer = "It is **bold**:\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n<b>not a tag</b>";
+  await page.route(/\/api\/v1\/traces\/[0-9a-f]+\/reading/, async (route) => {
+    const asked = await (await route.fetch()).json();
+    return route.fulfill({ json: { ...asked, system: [], input: [said("user", "Say it **so**")], output: [said("assistant", answer)] } });
+  });
+  await page.goto(`/traces/${trace!.trace_id}`);
+  await page.getByRole("treeitem").first().click();
+  await page.getByRole("tab", { name: /Messages/ }).click();
+  const answered = page.locator(".message.from-assistant");
+  await expect(answered.locator("strong", { hasText: "bold" })).toBeVisible();
+  await expect(answered.getByRole("cell")).toHaveText(["1", "2"]);
+  await expect(answered).toContainText("<b>not a tag</b>");
+  await expect(page.locator(".message.from-user")).toContainText("Say it **so**");
+  await answered.getByRole("button", { name: "As written" }).click();
+  await expect(answered).toContainText("It is **bold**:");
+  await expect(answered.locator("strong")).toHaveCount(0);
 });
 
 test("a filter proposes what may come next, and a wrong one shows where it is wrong", async ({ page }) => {

@@ -231,3 +231,16 @@ test("no room has faults that a machine can find, light or dark, wide or narrow"
     await page.setViewportSize({ width: 1440, height: 900 });
   }
 });
+
+test("on a phone every room has its whole name, and the one that is open is in sight", async ({ page }) => {
+  await page.setViewportSize({ width: 420, height: 850 });
+  await page.goto("/settings");
+  const bar = page.getByRole("navigation", { name: "Rooms" });
+  await expect(bar.getByRole("link", { name: /Settings/ })).toBeInViewport({ ratio: 1 });
+  const cut = await bar
+    .locator("a > span:first-of-type")
+    .evaluateAll((names) => names.filter((name) => name.scrollWidth > name.clientWidth + 1).length);
+  expect(cut).toBe(0);
+  await page.goto("/");
+  await expect(bar.getByRole("link").first()).toBeInViewport({ ratio: 1 });
+});

@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test as base, expect, type APIRequestContext, type APIResponse, type Page, type Response } from "@playwright/test";
+import { test as base, expect, type APIRequestContext, type APIResponse, type Locator, type Page, type Response } from "@playwright/test";
 import { faultsOf } from "../dev/shapes.mjs";
 
 export const real = process.env.MAINSPRING_URL !== undefined;
@@ -60,6 +60,16 @@ export { expect };
 
 /** Until nothing is on its way any more; a room that follows what happens never comes to rest. */
 export const settled = (page: Page) => page.waitForLoadState("networkidle", { timeout: 4_000 }).catch(() => undefined);
+
+/** Whether the whole of a row can be seen in what scrolls it, below the head that stays there. */
+export async function inSight(scroller: Locator, row: Locator, head: string): Promise<boolean> {
+  const edges = (element: Element) => {
+    const { top, bottom } = element.getBoundingClientRect();
+    return { top, bottom };
+  };
+  const [frame, above, at] = await Promise.all([scroller, scroller.locator(head), row].map((one) => one.evaluate(edges)));
+  return at!.top >= above!.bottom - 1 && at!.bottom <= frame!.bottom + 1;
+}
 
 async function ok<T>(asked: Promise<APIResponse>): Promise<T> {
   const response = await asked;

@@ -1,8 +1,9 @@
 //! Applications as text: many manifests in one transaction; and the schemas they follow.
 
 use axum::{Json, extract::State};
-use mainspring_kernel::{AssetKind, Digest, FaultKind, Role, id::ProjectId, text};
-use mainspring_registry::{Action, Change, Draft, Plan, PlannedMove};
+use mainspring_kernel::{Actor, AssetKind, Digest, FaultKind, Role, id::ProjectId, text};
+use mainspring_observability::DashboardSpec;
+use mainspring_registry::{Action, Change, Draft, Plan, PlannedMove, ProblemKind, RegistryFault};
 use mainspring_web_kit::{Answer, Body, Caller, Path, Problem};
 use mainspring_wire as wire;
 use serde_json::Value;
@@ -21,6 +22,17 @@ pub(crate) async fn apply(
     let mut origins = body.origins.into_iter();
     let named = |(index, value)| Draft { origin: origin(index, &value, origins.next()), value };
     let drafts: Vec<Draft> = body.manifests.into_iter().enumerate().map(named).collect();
+    let wrong = Box::pin(wrong_panels(&rest, actor, &drafts)).await?;
+    if !wrong.is_empty() {
+        // With everything else that is wrong, so that it is corrected at once.
+        let mut problems = match rest.registry.plan(actor, &drafts).await {
+            Ok(_) => Vec::new(),
+            Err(RegistryFault::Rejected { problems }) => problems,
+            Err(fault) => return Err(fault.into()),
+        };
+        problems.extend(wrong);
+        return Err(RegistryFault::Rejected { problems }.into());
+    }
     let mut plan = if body.dry_run {
         rest.registry.plan(actor, &drafts).await?
     } else {
@@ -36,6 +48,23 @@ pub(crate) async fn apply(
         warn_of_keys(&rest, actor.project, &drafts, &mut plan).await;
     }
     Ok(Json(wire::ApplyReply { applied: !body.dry_run, plan: plan.digest().to_string(), changes: planned(plan) }))
+}
+
+/// Questions in SQL that no dashboard could show. The registry knows no tables, so it cannot tell.
+async fn wrong_panels(rest: &Rest, actor: &Actor, drafts: &[Draft]) -> Answer<Vec<mainspring_registry::Problem>> {
+    let mut problems = Vec::new();
+    for Draft { origin, value } in drafts.iter().filter(|draft| draft.value["kind"] == AssetKind::Dashboard.as_str()) {
+        // What cannot be read the registry tells of.
+        let Ok(parsed) = (rest.registry.descriptor(AssetKind::Dashboard)?.parse)(&value["spec"]) else { continue };
+        let spec: DashboardSpec = serde_json::from_value(parsed.canonical).map_err(|_| Problem::internal())?;
+        let wrong = rest.observability.wrong_panels(&rest.points, actor, &spec).await;
+        let problem = |(at, message): (usize, String)| {
+            let (origin, path) = (origin.clone(), format!("spec.panels[{at}].sql"));
+            mainspring_registry::Problem { origin, path, kind: ProblemKind::Spec, message }
+        };
+        problems.extend(wrong.into_iter().map(problem));
+    }
+    Ok(problems)
 }
 
 /// A key that is not there yet may come later, so it is no reason to refuse.

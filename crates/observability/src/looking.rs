@@ -62,6 +62,17 @@ impl Observability {
         Ok(answer)
     }
 
+    /// What is wrong with the panels that ask in SQL, by their places, as far as it can be told before anybody looks at them.
+    pub async fn wrong_panels(&self, points: &MetricPoints, actor: &Actor, spec: &DashboardSpec) -> Vec<(usize, String)> {
+        let Ok(sources) = self.sources(points).await else { return Vec::new() };
+        let asking = self.asking(actor, self.now());
+        let mut wrong = Vec::new();
+        for (at, panel) in spec.panels.iter().enumerate() {
+            wrong.extend(query::wrong_sql(asking, sources, panel).await.map(|problem| (at, problem)));
+        }
+        wrong
+    }
+
     /// What is reckoned of scores for each row of a panel; nothing where it wants none.
     async fn scored_panel(
         &self,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { heaped, loneAt, meant, rangeOf, totalAt } from "./chart";
+import { heaped, hoursOf, loneAt, meant, rangeOf, spanOf, totalAt } from "./chart";
 
 describe("the upright axis", () => {
   test("begins at nought, and lower where something is", () => {
@@ -10,6 +10,35 @@ describe("the upright axis", () => {
     expect(rangeOf(-5, -1)).toEqual([-5 * 1.12, 0]);
     expect(rangeOf(null, null)).toEqual([0, 1]);
     expect(rangeOf(0, 0)).toEqual([0, 1]);
+  });
+});
+
+describe("the level axis", () => {
+  test("goes half a step beyond what there is, and is an hour about a single time", () => {
+    expect(spanOf([100, 160, 220])).toEqual([70, 250]);
+    expect(spanOf([7200])).toEqual([5400, 9000]);
+    // Two looks at the same moment.
+    expect(spanOf([7200, 7200])).toEqual([5400, 9000]);
+    expect(spanOf([])).toBeNull();
+  });
+
+  test("no two of its marks say the same, however near they are to each other", () => {
+    const told = (length: number, apart: number) => {
+      const times = [0, length];
+      const marks = Array.from({ length: Math.floor(length / apart) + 1 }, (_, i) => hoursOf(times, apart).format(new Date(i * apart * 1000)));
+      return [marks.length, new Set(marks).size];
+    };
+    for (const [length, apart] of [
+      [30, 5],
+      [600, 30],
+      [3600, 600],
+      [86_400 - 3600, 3600],
+      [30 * 3600, 6 * 3600],
+      [5 * 86_400, 21_600],
+    ]) {
+      const [all, different] = told(length!, apart!);
+      expect(different, `${length} s, every ${apart} s`).toBe(all);
+    }
   });
 });
 

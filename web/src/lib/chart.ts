@@ -11,6 +11,25 @@ export function rangeOf(min: number | null, max: number | null): [number, number
   return low === 0 && high === 0 ? [0, 1] : [low * 1.12, high * 1.12];
 }
 
+/** Half of a step between two times; of a single one half an hour. */
+export const halfStep = (times: readonly number[]): number => (times.length > 1 && times[1]! > times[0]! ? (times[1]! - times[0]!) / 2 : 1800);
+
+/** From when to when the level axis goes: half a step beyond both ends, so that the first and last bars are whole. */
+export function spanOf(times: readonly number[]): [number, number] | null {
+  const [first, last] = [times[0], times.at(-1)];
+  return first === undefined || last === undefined ? null : [first - halfStep(times), last + halfStep(times)];
+}
+
+const withSeconds = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+export const withDay = new Intl.DateTimeFormat("en-GB", { weekday: "short", hour: "2-digit", minute: "2-digit" });
+
+/** How moments of a chart are written: days are told apart where there are several, and seconds where marks are less than a minute apart. */
+export function hoursOf(times: readonly number[], apart = Infinity): Intl.DateTimeFormat {
+  if (apart < 60) return withSeconds;
+  return times.length > 1 && times.at(-1)! - times[0]! > 24 * 3600 ? withDay : clock;
+}
+
 /** Where a value has none beside it: a line of it has no length, so it is shown as a point. */
 export function loneAt(values: ArrayLike<number | null | undefined>): number[] {
   return Array.from(values, (_, i) => i).filter((i) => values[i] != null && values[i - 1] == null && values[i + 1] == null);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { TreeSpan } from "@/api/types";
-import { criticalPath, foldable, layout, matching, nextOf, parseTime, slowest, ticks, visible } from "./waterfall";
+import { criticalPath, foldable, indentOf, layout, matching, nextOf, parseTime, slowest, ticks, visible } from "./waterfall";
 
 const at = (ms: number) => new Date(1_700_000_000_000 + ms).toISOString();
 const span = (id: string, parent: string | null, from: number, to: number, more: Partial<TreeSpan> = {}): TreeSpan => ({
@@ -115,6 +115,19 @@ describe("the way through a trace", () => {
     expect(matching(rows, "GPT")).toEqual([1]);
     expect(matching(rows, "  ")).toEqual([]);
     expect([nextOf([0, 2], 0, 1), nextOf([0, 2], 2, 1), nextOf([0, 2], 0, -1), nextOf([], 0, 1)]).toEqual([2, 0, 2, undefined]);
+  });
+});
+
+describe("indents", () => {
+  it("are wide where a trace is shallow, and leave room for the names where it is deep", () => {
+    expect([0, 1, 8].map((depth) => indentOf(depth, 8))).toEqual([0, 15, 120]);
+    expect(indentOf(0, 0)).toBe(0);
+    for (const deepest of [14, 30, 40, 3_000]) {
+      const all = Array.from({ length: Math.min(deepest, 40) + 1 }, (_, depth) => indentOf(depth, deepest));
+      expect(Math.max(...all), `${deepest} levels`).toBeLessThanOrEqual(120);
+      expect(new Set(all).size, "each level is told apart").toBe(all.length);
+    }
+    expect(indentOf(2_999, 3_000)).toBe(120);
   });
 });
 

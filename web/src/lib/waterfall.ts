@@ -198,6 +198,17 @@ export function nextOf(places: readonly number[], at: number, step: 1 | -1): num
   return next ?? places.at(step > 0 ? 0 : -1);
 }
 
+const INDENT = 15;
+/** All indents of a row together take no more than this, so that there is room for its name. */
+const INDENTS = 120;
+const LEVELS = 40;
+
+/** How far a row is moved in, in a trace whose deepest is at `deepest`: the deeper it is, the shorter the steps. Below forty levels all stand alike. */
+export function indentOf(depth: number, deepest: number): number {
+  const levels = Math.min(deepest, LEVELS);
+  return Math.min(depth, LEVELS) * Math.min(INDENT, INDENTS / Math.max(1, levels));
+}
+
 /** Round tick values over a length of time: at most `most` of them after zero. */
 export function ticks(durationMs: number, most: number): number[] {
   if (!(durationMs > 0) || most < 1) return [0];

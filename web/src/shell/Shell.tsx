@@ -101,9 +101,13 @@ export function Shell() {
 
 function Rooms() {
   // Lists of what was recorded, under addresses of their own.
-  const within = /^\/(sessions|users)(\/|$)/.test(useLocation().pathname);
+  const { pathname } = useLocation();
+  const within = /^\/(sessions|users)(\/|$)/.test(pathname);
+  const nav = useRef<HTMLElement>(null);
+  // On a phone they are a bar that is longer than the screen.
+  useEffect(() => nav.current?.querySelector(".on")?.scrollIntoView({ block: "nearest", inline: "center" }), [pathname]);
   return (
-    <nav className="rooms-nav" aria-label="Rooms">
+    <nav ref={nav} className="rooms-nav" aria-label="Rooms">
       {ROOMS.map((room) => (
         <NavLink
           key={room.to}

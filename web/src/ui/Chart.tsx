@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { heaped, loneAt, meant, rangeOf, totalAt } from "@/lib/chart";
+import { halfStep, heaped, hoursOf, loneAt, meant, rangeOf, spanOf, totalAt, withDay } from "@/lib/chart";
 import { cx } from "@/ui/kit";
 import { useShownTheme } from "@/lib/theme";
 
@@ -39,24 +39,15 @@ interface Props {
   onPick?: (at: number, series?: number) => void;
 }
 
-const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
-const day = new Intl.DateTimeFormat("en-GB", { weekday: "short", hour: "2-digit", minute: "2-digit" });
-
 // Days are cut where the server cuts them.
 const date = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
 const dateInWeek = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short", timeZone: "UTC" });
-
-/** Half a step at both ends, so that the first and last bars are whole. */
-const gap = (times: readonly number[]): number => (times.length > 1 ? (times[1]! - times[0]!) / 2 : 1800);
 
 /** As many of them as there is room for, evenly apart, the last among them. */
 function some(times: readonly number[], room: number): number[] {
   const every = Math.max(1, Math.ceil(times.length / room));
   return times.filter((_, i) => (times.length - 1 - i) % every === 0);
 }
-
-/** Days are told apart where there are several. */
-const hours = (times: readonly number[]) => (times.length > 1 && times.at(-1)! - times[0]! > 36 * 3600 ? day : clock);
 
 /** The canvas needs colours, not names of colours. */
 function resolve(within: HTMLElement, token: string, alpha = 1): string {
@@ -123,7 +114,8 @@ export default function Chart({
           ...(sync ? { sync: { key: sync, filters: { pub: (type: string) => type === "mousemove" || type === "mouseleave" } } } : {}),
         },
         scales: {
-          x: { time: true, range: (_, min, max) => [min - gap(latest.current.times), max + gap(latest.current.times)] },
+          // Of a single time uPlot would make three years.
+          x: { time: true, range: (_, min, max) => spanOf(latest.current.times) ?? [min, max] },
           y: { range: (_, min, max) => rangeOf(min, max) },
         },
         axes: [
@@ -134,7 +126,8 @@ export default function Chart({
             size: 24,
             gap: 4,
             ...(unit === "day" ? { splits: (u: uPlot) => some(latest.current.times, Math.max(1, Math.floor(u.width / 64))) } : {}),
-            values: (_, splits) => splits.map((s) => (unit === "day" ? date : hours(latest.current.times)).format(new Date(s * 1000))),
+            values: (_, splits, __, ___, apart) =>
+              splits.map((s) => (unit === "day" ? date : hoursOf(latest.current.times, apart)).format(new Date(s * 1000))),
           },
           {
             ...axis,
@@ -208,8 +201,8 @@ export default function Chart({
     chart?.setCursor({ left: chart.valToPos(times[to]!, "x"), top: 0 });
   };
   const zoom = (by: number) => {
-    const [first, end] = [times[0]!, times.at(-1)! + 2 * gap(times)];
-    const middle = by < 1 ? times[shown]! + gap(times) : (first + end) / 2;
+    const [first, end] = [times[0]!, times.at(-1)! + 2 * halfStep(times)];
+    const middle = by < 1 ? times[shown]! + halfStep(times) : (first + end) / 2;
     onZoom?.(middle - ((end - first) * by) / 2, middle + ((end - first) * by) / 2);
   };
   /** What lies where somebody clicked or tapped. The cursor says it too, but only a moment after the pointer came. */
@@ -240,7 +233,7 @@ export default function Chart({
   if (stacked) values.push(`total ${total === null ? "none" : format(total)}`);
   // Of one that was chosen only that is said, and what it is a part of.
   const said = chosen === null ? values : [values[chosen]!, values.at(-1)!];
-  const told = times[shown] === undefined ? "" : `${day.format(new Date(times[shown]! * 1000))}: ${said.join(", ")}`;
+  const told = times[shown] === undefined ? "" : `${withDay.format(new Date(times[shown]! * 1000))}: ${said.join(", ")}`;
   const asks = Boolean(onZoom || onPick);
   return (
     <figure className="chart">
@@ -259,7 +252,7 @@ export default function Chart({
           )}
         </span>
         <span className="chart-when">
-          {times[shown] === undefined ? "" : at === null ? last : (unit === "day" ? dateInWeek : day).format(new Date(times[shown]! * 1000))}
+          {times[shown] === undefined ? "" : at === null ? last : (unit === "day" ? dateInWeek : withDay).format(new Date(times[shown]! * 1000))}
         </span>
         <span className="sr-only">{summary}</span>
       </figcaption>

@@ -12,6 +12,7 @@ export function SearchField({
   inputRef,
   placeholder,
   shortcut,
+  onEnter,
 }: {
   value: string;
   onChange: (value: string) => void;
@@ -19,6 +20,8 @@ export function SearchField({
   inputRef?: RefObject<HTMLInputElement | null>;
   placeholder?: string;
   shortcut?: string;
+  /** Goes to what is found, with Shift the other way. */
+  onEnter?: (back: boolean) => void;
 }) {
   return (
     <label className="search-field">
@@ -36,6 +39,9 @@ export function SearchField({
           if (event.key === "Escape") {
             if (value) onChange("");
             event.currentTarget.blur();
+          } else if (event.key === "Enter" && onEnter && !event.nativeEvent.isComposing) {
+            event.preventDefault();
+            onEnter(event.shiftKey);
           }
         }}
       />

@@ -17,12 +17,25 @@ interface Props {
   marks?: readonly SentenceMark[];
   /** Draws a citation; null leaves it as text. */
   cite?: (numbers: number[], origin: "cited" | "attributed", key: string) => ReactNode;
+  /** Lines end where they were ended, as in what may be no Markdown. */
+  breaks?: boolean;
 }
 
-export const Markdown = memo(function Markdown({ text, marks = [], cite }: Props) {
+export const Markdown = memo(function Markdown({ text, marks = [], cite, breaks = false }: Props) {
   const context: Context = { marks, cite };
-  return <div className="md">{blocks(lexer(text, { gfm: true, breaks: false }), context)}</div>;
+  const tokens = read(text, breaks);
+  return tokens ? <div className="md">{blocks(tokens, context)}</div> : <div className="md as-written">{text}</div>;
 });
+
+/** Nothing where it cannot be read: quotes within quotes without end, say. */
+function read(text: string, breaks: boolean): Token[] | null {
+  if (/(?:>[ \t]*){32}/.test(text)) return null;
+  try {
+    return lexer(text, { gfm: true, breaks });
+  } catch {
+    return null;
+  }
+}
 
 interface Context {
   marks: readonly SentenceMark[];

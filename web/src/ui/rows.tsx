@@ -37,6 +37,9 @@ interface Props<T> {
   onSeen?: (first: number, last: number) => void;
 }
 
+/** The head is part of what scrolls and stays at the top of it, so rows stand lower than the virtualizer reckons by its height. */
+const HEAD = 32;
+
 export function Rows<T>(props: Props<T>) {
   const { label, items, columns, idOf, onOpen, rowHeight = 38, footer, selected, tone, keyboard = true, keys = [], onSeen } = props;
   const scroller = useRef<HTMLDivElement>(null);
@@ -47,6 +50,7 @@ export function Rows<T>(props: Props<T>) {
     count: items.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => rowHeight,
+    scrollPaddingEnd: HEAD,
     overscan: 12,
   });
   const inSight = virtual.getVirtualItems();
@@ -132,7 +136,7 @@ export function Rows<T>(props: Props<T>) {
             move(to);
           }}
         >
-          <div className="rows-head" role="row" aria-rowindex={1}>
+          <div className="rows-head" role="row" aria-rowindex={1} style={{ height: HEAD }}>
             {columns.map((c) => (
               <div key={c.key} role="columnheader" className={cx(c.align === "end" && "end", c.wide && "wide-only", c.large && "large-only")}>
                 {c.head}

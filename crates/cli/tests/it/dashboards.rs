@@ -119,7 +119,7 @@ async fn a_dashboard_of_ones_own_is_applied_listed_and_has_numbers() {
                 {"title": "Calls", "chart": "number", "measures": ["count"], "filter": "model = counted"},
                 {"title": "Models", "chart": "table", "sql": "SELECT model, count(*) AS calls FROM spans GROUP BY 1 ORDER BY 2 DESC LIMIT 1"},
                 {"title": "Guardrails", "measures": ["count"], "filter": "type = guardrail"},
-                {"title": "Broken", "chart": "table", "sql": "SELECT nothing_like_it FROM spans"},
+                {"title": "Broken", "chart": "table", "sql": "SELECT 1 / (input_tokens - 10) AS odd FROM spans"},
             ]},
         })],
     );
@@ -158,6 +158,39 @@ async fn a_dashboard_of_ones_own_is_applied_listed_and_has_numbers() {
         let wrong = user.get(&format!("/api/v1/dashboards/desk/data?by={}", encoded(odd))).await;
         assert_eq!((wrong.status, &wrong.json()["code"]), (400, &json!("trace-question-invalid")), "{odd}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dashboard_that_asks_what_cannot_be_answered_is_refused_with_everything_that_is_wrong() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path();
+    let _server = Server::start(data, "127.0.0.1");
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, panels: Value| {
+        let spec = json!({"title": "Desk", "panels": panels});
+        let manifest = json!({"apiVersion": "mainspring/v1", "kind": "dashboard", "name": name, "spec": spec});
+        std::fs::write(folder.path().join(format!("{name}.json")), manifest.to_string()).unwrap();
+    };
+    write("good", json!([{"title": "Rows", "chart": "table", "sql": "SELECT count(*) FROM spans"}]));
+    write(
+        "odd",
+        json!([
+            {"title": "Gone", "chart": "table", "sql": "drop table spans"},
+            {"title": "Calls", "measures": ["count"]},
+            {"title": "No time", "chart": "line", "sql": "SELECT count(*) AS calls FROM spans"},
+        ]),
+    );
+    write("unread", json!([{"title": "x", "measures": ["counts"]}]));
+    for args in [&["apply"][..], &["apply", "--dry-run"]] {
+        let told = refused(data, &[args, &[folder.path().to_str().unwrap()]].concat());
+        assert_eq!(told["code"], "registry-rejected", "{told}");
+        let told = told.to_string();
+        for wanted in ["odd.json: spec.panels[0].sql: ", "odd.json: spec.panels[2].sql: ", "did you mean `count`?"] {
+            assert!(told.contains(wanted), "{wanted}: {told}");
+        }
+        assert!(!told.contains("good.json"), "{told}");
+    }
+    assert_eq!(run(data, &["list"]), json!([]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -58,7 +58,8 @@ pub struct PanelSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
     /// A question in SQL, about the time that is looked at. `$bucket` stands for a length of time in microseconds that gives a
-    /// chart about sixty points; lines and bars want a column `start`, in microseconds, and numbers beside it.
+    /// chart about sixty points; lines and bars want a column `start`, in microseconds, and numbers beside it. Texts beside it
+    /// tell lines apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sql: Option<String>,
     /// What the numbers are. Measures know theirs, but for those of scores.

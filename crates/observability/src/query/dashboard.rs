@@ -2,15 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use mainspring_kernel::{Actor, Timestamp};
+use mainspring_kernel::{Actor, Fault as _, FaultKind, Timestamp};
 
 use super::{
-    Asking, By, MetricsQuestion, SpanMetrics, SqlQuestion, SqlRows, TraceFilter,
+    Asking, By, MetricsQuestion, SpanMetrics, SqlColumn, SqlQuestion, SqlRows, TraceFilter,
     metrics::{largest, metrics_among},
     sql::{Sources, sql},
 };
 use crate::{
-    dashboards::{DashboardSpec, PanelMetric, PanelSpec},
+    dashboards::{ChartKind, DashboardSpec, PanelMetric, PanelSpec},
     fault::TraceFault,
     filter::SpanFilter,
     points::{MetricPoints, MetricQuestion, MetricSeries, MetricValue},
@@ -109,12 +109,44 @@ pub(crate) async fn dashboard(
             *answer = Some(found.map_or_else(|fault| PanelAnswer::Failed(Arc::new(fault)), PanelAnswer::Metric));
         }
         let Some(text) = &panel.sql else { continue };
-        let text = text.replace("$bucket", &width.to_string());
-        let asked = SqlQuestion { text, from: Some(from), to: Some(question.to), limit: None };
-        let found = sql(asking, sources, &asked).await;
+        let found = sql(asking, sources, &in_sql(text, width, (from, question.to))).await;
         *answer = Some(found.map_or_else(|fault| PanelAnswer::Failed(Arc::new(fault)), PanelAnswer::Rows));
     }
     Ok(DashboardAnswer { from, to: question.to, bucket, panels: panels.into_iter().flatten().collect() })
+}
+
+fn in_sql(text: &str, width: i64, (from, to): (Timestamp, Timestamp)) -> SqlQuestion {
+    SqlQuestion { text: text.replace("$bucket", &width.to_string()), from: Some(from), to: Some(to), limit: None }
+}
+
+/// What is wrong with the question in SQL of a panel. It is asked about no time at all, so no row is read, and what fails over
+/// certain rows is not found; nor is anything while the lake is away.
+pub(crate) async fn wrong_sql(asking: Asking<'_>, sources: Sources<'_>, panel: &PanelSpec) -> Option<String> {
+    let never = Timestamp::from_micros(0);
+    let asked = in_sql(panel.sql.as_deref()?, 60 * SECOND, (never, never));
+    match sql(asking, sources, &asked).await {
+        Ok(found) => undrawn(panel.chart, &found.columns),
+        Err(fault) if fault.kind() == FaultKind::Invalid => {
+            Some(fault.hint().map_or_else(|| fault.to_string(), |hint| format!("{fault}: {hint}")))
+        }
+        Err(_) => None,
+    }
+}
+
+/// Why columns make no chart of the kind.
+fn undrawn(chart: ChartKind, columns: &[SqlColumn]) -> Option<String> {
+    if !chart.is_over_time() {
+        return None;
+    }
+    let is_number = |kind: &str| !["TEXT", "BOOLEAN", "TIMESTAMP", "DATE"].contains(&kind) && !kind.ends_with("[]");
+    let chart = chart.as_str();
+    let (start, others): (Vec<&SqlColumn>, Vec<&SqlColumn>) = columns.iter().partition(|column| column.name == "start");
+    if start.is_empty() {
+        let how = "select `bucket(start, $bucket, 0) AS start`, or make it a `table`";
+        return Some(format!("a {chart} is drawn over time, and no column is called `start`: {how}"));
+    }
+    let drawn = others.iter().any(|column| is_number(&column.kind));
+    (!drawn).then(|| format!("a {chart} is drawn of numbers, and no column beside `start` is one"))
 }
 
 /// The filter and the groups of the page are of spans, and not of points.

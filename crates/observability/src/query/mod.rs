@@ -40,7 +40,7 @@ pub(crate) use beneath::records;
 pub(crate) use bodies::trace;
 pub(crate) use by::{By, ways};
 pub(crate) use count::{count_any, count_spans, count_traces};
-pub(crate) use dashboard::{dashboard, width_for};
+pub(crate) use dashboard::{dashboard, width_for, wrong_sql};
 pub(crate) use export::EXPORTS_MAX;
 pub(crate) use firsts::Firsts;
 pub(crate) use metrics::{Unit, float, group_column, metrics, unit_of};

@@ -7,10 +7,12 @@ use serde_json::Value;
 use super::*;
 use crate::{
     ChartKind, DashboardQuestion, DashboardSpec, MetricPoint, MetricPoints, NewScore, PanelAnswer, PanelSpec, PointKind, Scores,
-    SpanFilter, SpanSummary, SqlQuestion, built_in,
+    SpanFilter, SpanSummary, SqlQuestion,
 };
 
+mod asked;
 mod metrics;
+mod overview;
 mod promql;
 
 const NOW: i64 = 1_700_000_000_000_000;
@@ -293,32 +295,4 @@ async fn an_attribute_tells_values_apart_as_a_field_does() {
         let fault = room.dashboard(&points, &all, &spec, &odd).await.unwrap_err();
         assert_eq!(fault.code(), "trace-question-invalid", "{refused}");
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_built_in_can_be_answered() {
-    let dir = tempfile::tempdir().unwrap();
-    let (Room { room, .. }, points) = filled(dir.path()).await;
-    let question = DashboardQuestion {
-        from: Timestamp::from_micros(NOW - 60 * MINUTE),
-        to: Timestamp::from_micros(NOW),
-        by: Some("model".to_owned()),
-        filter: SpanFilter::all(),
-    };
-    let spec = built_in();
-    for actor in [actor(Labels::All), holding(&["staff"])] {
-        let answer = room.dashboard(&points, &actor, &spec, &question).await.unwrap();
-        for (panel, answer) in spec.panels.iter().zip(&answer.panels) {
-            assert!(!matches!(answer, PanelAnswer::Failed(_)), "{}: {answer:?}", panel.title);
-        }
-        let PanelAnswer::Measured { found, .. } = &answer.panels[0] else { panic!("requests are measured") };
-        let models: BTreeSet<_> = found.rows.iter().filter_map(|row| row.keys[0].as_deref()).collect();
-        assert_eq!(models.contains("secret-model"), actor.labels == Labels::All);
-        assert!(models.contains("gpt") && models.contains("small"));
-    }
-    let odd = DashboardQuestion { by: Some("duration".to_owned()), ..question.clone() };
-    let fault = room.dashboard(&points, &actor(Labels::All), &spec, &odd).await.unwrap_err();
-    assert_eq!(fault.code(), "trace-question-invalid");
-    let backwards = DashboardQuestion { from: question.to, ..question };
-    assert!(room.dashboard(&points, &actor(Labels::All), &spec, &backwards).await.is_err());
 }

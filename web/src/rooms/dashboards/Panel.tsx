@@ -78,11 +78,12 @@ function Inside({ panel, times: usual, from, to, onZoom, onPick }: Props) {
             onPick={panel.table || panel.metric ? undefined : (at, series) => onPick(at, series === undefined ? undefined : shown.keys[series])}
           />
         </Suspense>
+        {shown.more && <p className="sub">The lines with the most points; there are more.</p>}
         <AsTable panel={panel} shown={shown} />
       </>
     );
   }
-  if (panel.table) return <SqlTable answer={panel.table} />;
+  if (panel.table) return <SqlTable answer={panel.table} format={panel.unit === "count" ? undefined : format} />;
   return panel.chart === "number" && !panel.by ? <Numbers panel={panel} /> : <Groups panel={panel} />;
 }
 

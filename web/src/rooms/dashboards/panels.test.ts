@@ -116,14 +116,46 @@ describe("what is drawn", () => {
     const columns = [
       { name: "start", type: "BIGINT" },
       { name: "best_similarity", type: "DOUBLE" },
-      { name: "model", type: "TEXT" },
     ];
-    const rows = [[Date.parse(FROM) * 1000 + 60_000_000, 0.5, "gpt"]];
+    const rows = [[Date.parse(FROM) * 1000 + 60_000_000, 0.5]];
     const asked = panel({ chart: "line", measures: [], table: { columns, rows, more: false } });
     expect(isDrawn(asked)).toBe(true);
     expect(drawn(asked, times).series.map((s) => [s.label, s.values])).toEqual([["best similarity", [null, 0.5, null, null]]]);
     expect(isDrawn(panel({ chart: "line", table: { columns: columns.slice(1), rows: [], more: false } }))).toBe(false);
     expect(isDrawn(panel({ chart: "table" }))).toBe(false);
+  });
+
+  test("texts of SQL tell lines apart, each with the name of its number where there are several", () => {
+    const at = (minute: number) => Date.parse(FROM) * 1000 + minute * 60_000_000;
+    const asked = (names: string[], rows: unknown[][]) => {
+      const columns = names.map((name) => ({ name, type: name === "score" || name === "by" ? "TEXT" : "DOUBLE" }));
+      return drawn(panel({ chart: "line", measures: [], table: { columns, rows, more: false } }), times);
+    };
+    const one = asked(
+      ["start", "score", "mean"],
+      [
+        [at(0), "relevance", 0.4],
+        [at(0), "ok", 1],
+        [at(2), "relevance", 0.6],
+        [at(2), null, 7],
+      ],
+    );
+    expect(one.series.map((s) => [s.label, s.values])).toEqual([
+      ["relevance", [0.4, null, 0.6, null]],
+      ["ok", [1, null, null, null]],
+      ["none", [null, null, 7, null]],
+    ]);
+    const two = asked(["start", "score", "by", "mean", "best_one"], [[at(1), "ok", "people", 0.5, 1]]);
+    expect(two.series.map((s) => [s.label, s.values[1]])).toEqual([
+      ["ok, people, mean", 0.5],
+      ["ok, people, best one", 1],
+    ]);
+    expect(two.more).toBe(false);
+
+    // Of very many those that say the most are drawn.
+    const many = Array.from({ length: 20 }, (_, i) => [[at(0), `u${i}`, i], ...(i >= 12 ? [[at(1), `u${i}`, i]] : [])]).flat();
+    const cut = asked(["start", "score", "mean"], many);
+    expect([cut.series.map((s) => s.label), cut.more]).toEqual([[12, 13, 14, 15, 16, 17, 18, 19].map((i) => `u${i}`), true]);
   });
 
   test("those who cannot see it are told how it went", () => {
@@ -205,6 +237,11 @@ describe("what lies behind a point", () => {
     expect(behindFilter(by, null, "")).toBe("(entry) and (not model exists)");
     expect(behindFilter(by, 'a "b" \\', "app = desk")).toBe('(entry) and (model = "a \\"b\\" \\\\") and (app = desk)');
     expect(behindFilter(panel({ measures: ["errors"] }), "gpt", "")).toBe("error");
+    // Of what was spent, only what cost something is of interest.
+    expect(behindFilter(panel({ measures: ["cost"] }), undefined, "")).toBe("cost exists");
+    const tokens = panel({ measures: ["input_tokens_p50", "input_tokens_p95", "output_tokens"] });
+    expect(behindFilter(tokens, undefined, "app = desk")).toBe("(input_tokens exists or output_tokens exists) and (app = desk)");
+    expect(behindFilter(panel({ measures: ["first_token_p50", "count"] }), undefined, "")).toBe("");
   });
 
   test("is of the attribute's value, which may have been a number", () => {

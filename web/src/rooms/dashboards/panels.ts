@@ -51,6 +51,8 @@ export interface Drawn {
   keys: Key[];
   /** They are bars that stand upon one another. */
   stacked: boolean;
+  /** There are lines that are not drawn: those with the fewest points. */
+  more: boolean;
 }
 
 /** A value that is told apart; null is none. Absent: all of them. */
@@ -62,12 +64,17 @@ const is = (by: string, key: string): string =>
     ? `${by} in (${inQuotes(key)}, ${key})`
     : `${by} = ${inQuotes(key)}`;
 
+/** What a measure is reckoned of, where not every span has it. */
+const NEEDS = /^(cost|first_token|(?:input|output|cache_read|cache_write|reasoning)_tokens)(?:_|$)/;
+
 /** The spans that a point is made of, as a filter. */
 export function behindFilter(panel: PanelData, key: Key, within: string): string {
+  const needed = panel.measures.map((measure) => NEEDS.exec(measure)?.[1]);
+  const has = needed.includes(undefined) ? "" : [...new Set(needed)].map((field) => `${field} exists`).join(" or ");
   // Of a chart of failures only the failures are of interest.
   const failed = panel.measures.every((measure) => measure.startsWith("error")) ? "error" : "";
   const one = !panel.by || key === undefined ? "" : key === null ? `not ${panel.by} exists` : is(panel.by, key);
-  return both(panel.filter, failed, one, within);
+  return both(panel.filter, failed, has, one, within);
 }
 
 /** Whether only spans are meant by which a trace is entered: lists ask these, and no others unless they are told to. */
@@ -146,14 +153,19 @@ export function drawn(panel: PanelData, times: readonly number[]): Drawn {
     if (place !== undefined) line.values[place] = value ?? without;
   };
   if (panel.table) {
-    const columns = panel.table.columns.map((column) => column.name);
-    const start = columns.indexOf("start");
-    for (const row of panel.table.rows) {
-      const ms = timeOf(row[start]);
-      columns.forEach((name, i) => {
-        const value = row[i];
-        if (i !== start && (typeof value === "number" || value === null)) put(name.replaceAll("_", " "), ms, value);
-      });
+    const { columns, rows } = panel.table;
+    const start = columns.findIndex((column) => column.name === "start");
+    const told = columns.flatMap((column, i) => (i !== start && column.type === "TEXT" ? [i] : []));
+    const isNumber = (i: number) => rows.every((row) => typeof row[i] === "number" || row[i] === null);
+    const numbers = columns.flatMap((_, i) => (i !== start && !told.includes(i) && isNumber(i) ? [i] : []));
+    for (const row of rows) {
+      // As of a panel that measures: texts tell lines apart, and of several numbers each has its own.
+      const key = told.map((i) => keyLabel(row[i] as string | null)).join(", ");
+      for (const i of numbers) {
+        const name = columns[i]!.name.replaceAll("_", " ");
+        const label = told.length === 0 ? name : numbers.length === 1 ? key : `${key}, ${name}`;
+        put(label, timeOf(row[start]), row[i] as number | null);
+      }
     }
   } else {
     for (const row of panel.rows) {
@@ -164,11 +176,16 @@ export function drawn(panel: PanelData, times: readonly number[]): Drawn {
       }
     }
   }
-  const several = shape === "bar" && lines.size > 1;
+  const all = [...lines];
+  // A question in SQL may tell hundreds apart; measures tell the largest by themselves.
+  const pointsOf = ([, { values }]: (typeof all)[number]) => values.filter((value) => value !== without).length;
+  const fullest = new Set(panel.table ? all.toSorted((one, other) => pointsOf(other) - pointsOf(one)).slice(0, COLORS.length) : all);
+  const kept = all.filter((line) => fullest.has(line));
+  const several = shape === "bar" && kept.length > 1;
   const stacked = several && isSum(panel);
   const apart: Series["shape"] = several && !stacked ? "line" : shape;
-  const series = [...lines].map(([label, { values }], i): Series => ({ label, color: COLORS[i % COLORS.length]!, shape: apart, values }));
-  return { times: [...times], series, keys: [...lines.values()].map(({ key }) => key), stacked };
+  const series = kept.map(([label, { values }], i): Series => ({ label, color: COLORS[i % COLORS.length]!, shape: apart, values }));
+  return { times: [...times], series, keys: kept.map(([, { key }]) => key), stacked, more: kept.length < all.length };
 }
 
 /** A column `start` holds microseconds, or a time. */

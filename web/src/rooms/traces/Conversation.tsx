@@ -3,18 +3,27 @@
 import { useState, type ReactNode } from "react";
 import type { MessagePart, SpanMessage, SpanReading } from "@/api/types";
 import { bytes, count } from "@/lib/format";
+import { isMarkdown } from "@/lib/markdown";
 import { Icon } from "@/ui/icons";
 import { Badge, cx } from "@/ui/kit";
+import { Markdown } from "@/ui/markdown";
 
 const LONG = 1200;
 
 /** Text of which a long one is shown by its beginning. */
-export function Long({ text, className }: { text: string; className?: string }) {
+export function Long({ text, className, formatted = false }: { text: string; className?: string; formatted?: boolean }) {
   const long = text.length > LONG * 1.2;
   const [open, setOpen] = useState(false);
+  const shown = open || !long ? text : `${text.slice(0, LONG)}…`;
   return (
     <>
-      <div className={cx("message-text", className)}>{open || !long ? text : `${text.slice(0, LONG)}…`}</div>
+      {formatted ? (
+        <div className="message-formatted">
+          <Markdown text={shown} breaks />
+        </div>
+      ) : (
+        <div className={cx("message-text", className)}>{shown}</div>
+      )}
       {long && (
         <button type="button" className="text-link" aria-expanded={open} onClick={() => setOpen(!open)}>
           {open ? "Show less" : `Show all ${count(text.length)} characters`}
@@ -58,10 +67,10 @@ function Tool({ name, args, result, answered }: { name: string; args: unknown; r
 }
 
 /** Pictures of other places are not fetched: whoever looks at a trace is nobody that its author may know of. */
-function Shown({ part, answers }: { part: MessagePart; answers: ReadonlyMap<string, unknown> }): ReactNode {
+function Shown({ part, answers, formatted }: { part: MessagePart; answers: ReadonlyMap<string, unknown>; formatted: boolean }): ReactNode {
   switch (part.type) {
     case "text":
-      return <Long text={part.content} />;
+      return <Long text={part.content} formatted={formatted && isMarkdown(part.content)} />;
     case "reasoning":
       return (
         <details className="reasoning">
@@ -118,9 +127,12 @@ function Shown({ part, answers }: { part: MessagePart; answers: ReadonlyMap<stri
 }
 
 export function Message({ message, answers = new Map() }: { message: SpanMessage; answers?: ReadonlyMap<string, unknown> }) {
+  const [asWritten, setAsWritten] = useState(false);
   // What a tool gave stands with its call where both are there.
   const parts = message.parts.filter((part) => part.type !== "tool_call_response" || !part.id || answers.get(part.id) !== part.result);
   if (parts.length === 0) return null;
+  // Models answer in Markdown; what they were told matters to the letter.
+  const isFormatted = message.role === "assistant" && parts.some((part) => part.type === "text" && isMarkdown(part.content));
   return (
     <li className={`message from-${message.role}`}>
       <div className="message-head">
@@ -128,10 +140,17 @@ export function Message({ message, answers = new Map() }: { message: SpanMessage
           {message.role}
           {message.name && <span className="soft"> {message.name}</span>}
         </span>
-        {message.finish_reason && <span className="muted">{message.finish_reason.replaceAll("_", " ")}</span>}
+        <span className="message-tools">
+          {message.finish_reason && <span className="muted">{message.finish_reason.replaceAll("_", " ")}</span>}
+          {isFormatted && (
+            <button type="button" className="text-link" aria-pressed={asWritten} onClick={() => setAsWritten(!asWritten)}>
+              As written
+            </button>
+          )}
+        </span>
       </div>
       {parts.map((part, i) => (
-        <Shown key={i} part={part} answers={answers} />
+        <Shown key={i} part={part} answers={answers} formatted={isFormatted && !asWritten} />
       ))}
     </li>
   );

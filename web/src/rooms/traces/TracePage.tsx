@@ -143,6 +143,8 @@ function Body({ tree, trace }: { tree: Tree; trace: string }) {
     });
     select(row.span.span);
   };
+  /** Whoever presses Enter does not wait until the search has caught up with what was typed. */
+  const toFound = (back: boolean) => reveal(nextOf(text === wanted ? found : matching(all, text), at, back ? -1 : 1));
   const toSlowest = () => {
     const row = slowest(all, path);
     if (row) reveal(places.get(row.span.span));
@@ -157,7 +159,7 @@ function Body({ tree, trace }: { tree: Tree; trace: string }) {
   return (
     <>
       <div className="toolbar trace-tools">
-        <SearchField label="Search in this trace" value={text} onChange={setText} shortcut="/" />
+        <SearchField label="Search in this trace" value={text} onChange={setText} shortcut="/" onEnter={toFound} />
         {hits && (
           <span className="trace-found num" role="status">
             {found.length === 0 ? "Nothing" : `${found.includes(at) ? `${count(found.indexOf(at) + 1)} of ` : ""}${count(found.length)}`}

@@ -2,7 +2,7 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useMemo, useRef } from "react";
 import { duration, money, short } from "@/lib/format";
 import { useShortcuts } from "@/lib/keys";
-import { roleOf, ticks, type Row } from "@/lib/waterfall";
+import { indentOf, roleOf, ticks, type Row } from "@/lib/waterfall";
 import { Icon } from "@/ui/icons";
 import { cx } from "@/ui/kit";
 
@@ -25,11 +25,19 @@ interface Props {
 }
 
 const HEIGHT = 30;
+/** The head is part of what scrolls and stays at the top of it, so rows stand lower than the virtualizer reckons by its height. */
+const HEAD = 30;
 
 export function Waterfall({ rows, durationMs, folded, selected, path, hits, view, onSelect, onFold, onOpen }: Props) {
   const scroller = useRef<HTMLDivElement>(null);
   const at = useMemo(() => rows.findIndex((r) => r.span.span === selected), [rows, selected]);
-  const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => scroller.current, estimateSize: () => HEIGHT, overscan: 15 });
+  const virtual = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => HEIGHT,
+    scrollPaddingEnd: HEAD,
+    overscan: 15,
+  });
   useEffect(() => {
     if (at >= 0) virtual.scrollToIndex(at, { align: "auto" });
   }, [at, virtual]);
@@ -68,6 +76,8 @@ export function Waterfall({ rows, durationMs, folded, selected, path, hits, view
     Enter: onOpen,
   };
 
+  // Of all rows, and not of those in sight: they would move while somebody scrolls.
+  const deepest = useMemo(() => rows.reduce((most, row) => Math.max(most, row.depth), 0), [rows]);
   const marks = ticks(durationMs, window.innerWidth < 760 ? 2 : 5);
   return (
     <div
@@ -84,7 +94,7 @@ export function Waterfall({ rows, durationMs, folded, selected, path, hits, view
         move();
       }}
     >
-      <div className="fall-head" aria-hidden="true">
+      <div className="fall-head" aria-hidden="true" style={{ height: HEAD }}>
         <span>Span</span>
         {view === "time" ? (
           <span className="fall-axis">
@@ -119,6 +129,7 @@ export function Waterfall({ rows, durationMs, folded, selected, path, hits, view
               key={id}
               row={row}
               top={item.start}
+              indent={indentOf(row.depth, deepest)}
               closed={folded.has(id)}
               selected={id === selected}
               critical={path.has(id)}
@@ -140,6 +151,7 @@ export function Waterfall({ rows, durationMs, folded, selected, path, hits, view
 interface RowProps {
   row: Row;
   top: number;
+  indent: number;
   closed: boolean;
   selected: boolean;
   critical: boolean;
@@ -150,7 +162,7 @@ interface RowProps {
   onFold: () => void;
 }
 
-function FallRow({ row, top, closed, selected, critical, aside, view, onSelect, onFold }: RowProps) {
+function FallRow({ row, top, indent, closed, selected, critical, aside, view, onSelect, onFold }: RowProps) {
   const { span } = row;
   const failed = span.status === "error";
   const said = [span.name, duration(row.durationMs), failed && "failed", critical && "on the critical path"].filter(Boolean).join(", ");
@@ -166,7 +178,7 @@ function FallRow({ row, top, closed, selected, critical, aside, view, onSelect, 
       style={{ height: HEIGHT, transform: `translateY(${top}px)` }}
       onClick={onSelect}
     >
-      <span className="fall-name" style={{ paddingLeft: 8 + Math.min(row.depth, 14) * 15 }}>
+      <span className="fall-name" style={{ paddingLeft: 8 + indent }}>
         {row.children > 0 ? (
           <button
             type="button"
