@@ -20,6 +20,7 @@ use tokio::sync::{Semaphore, mpsc};
 use crate::{
     adopting,
     aside::aside,
+    belonging,
     capture::Policies,
     conventions::Conversation,
     deciding, elsewhere,
@@ -195,6 +196,13 @@ impl Observability {
             tasks.spawn("spans: without an entry", move |stop| async move {
                 let looking = adopting::look_after(among, told, after, stop);
                 if settings.gives_way { aside("adopting", looking).await } else { looking.await }
+            });
+        }
+        if kept.late.is_some() {
+            let (among, time) = (kept.clone(), Arc::clone(&clock));
+            tasks.spawn("spans: whose they are", move |stop| async move {
+                let naming = belonging::late::look_after(among, move || time.now(), stop);
+                if settings.gives_way { aside("naming", naming).await } else { naming.await }
             });
         }
         if settings.shared {
@@ -419,6 +427,9 @@ impl Observability {
         // Rows that are rewritten here while another server deletes them would come back.
         if let Some(orphans) = &self.kept.orphans {
             orphans.forget(|key| whose.iter().any(|whose| whose.is_about(key)));
+        }
+        if let Some(late) = &self.kept.late {
+            late.forget(|key| whose.iter().any(|whose| whose.is_about(key)));
         }
         drop(self.kept.turn().await);
         self.firsts.forget();

@@ -94,6 +94,7 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         Field::new(WEIGHT, DataType::Float64, true),
         maybe(REST),
         Field::new(ADOPTED, DataType::Boolean, true),
+        number(LENT),
     ]))
 });
 
@@ -101,6 +102,8 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
 pub(crate) const WEIGHT: &str = "weight";
 /// A trace is entered by the row for want of an entry (`adopting.rs`); nothing in every other row.
 pub(crate) const ADOPTED: &str = "adopted";
+/// Which of its user, session and app a row took from other spans of its trace (`belonging.rs`), as bits; nothing where it took none.
+pub(crate) const LENT: &str = "lent";
 /// What a span is made of.
 pub(crate) const SPAN: [&str; 13] = [
     "project",
@@ -213,6 +216,7 @@ pub(crate) struct Making {
     weight: Float64Builder,
     rest: StringBuilder,
     adopted: BooleanBuilder,
+    lent: Int64Builder,
 }
 
 const WORDS: usize = 14;
@@ -273,6 +277,7 @@ impl Making {
             weight: Float64Builder::with_capacity(rows),
             rest: text(0),
             adopted: BooleanBuilder::with_capacity(rows),
+            lent: Int64Builder::with_capacity(rows),
         }
     }
 
@@ -314,6 +319,7 @@ impl Making {
         self.weight.append_option(weight_of(span));
         self.rest.append_option(searched.rest.as_deref());
         self.adopted.append_option((facts.adopted && !begins).then_some(true));
+        self.lent.append_option(facts.lent);
     }
 
     pub(crate) fn finish(mut self) -> Result<RecordBatch, TraceFault> {
@@ -365,6 +371,7 @@ impl Making {
             Arc::new(self.weight.finish()),
             Arc::new(self.rest.finish()),
             Arc::new(self.adopted.finish()),
+            Arc::new(self.lent.finish()),
         ];
         RecordBatch::try_new(Arc::clone(&SCHEMA), columns).map_err(|error| TraceFault::Unreadable { reason: error.to_string() })
     }
@@ -512,6 +519,7 @@ impl Rows<'_> {
             ("response_model", &mut facts.response_model),
             ("user", &mut facts.user),
             ("session", &mut facts.session),
+            ("app", &mut facts.app),
         ];
         for (name, fact) in words {
             if let Some(word) = self.text(name, row)? {
@@ -534,6 +542,7 @@ impl Rows<'_> {
             (facts.kind, facts.counted) = (kind, self.yes("counted", row)?);
         }
         facts.adopted = self.yes(ADOPTED, row)? == Some(true);
+        facts.lent = self.number(LENT, row)?;
         Ok(facts)
     }
 

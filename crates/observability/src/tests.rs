@@ -2,6 +2,7 @@ mod adopting;
 mod along;
 mod any;
 mod asking;
+mod belonging;
 mod beneath;
 mod drifting;
 mod elsewhere;

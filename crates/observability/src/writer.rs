@@ -268,9 +268,9 @@ async fn add(kept: &Kept, rows: Vec<RecordBatch>, compared: Vec<Compared>, large
     let compared_at = kept.orphans.as_ref().map(|orphans| orphans.now());
     let doubt = settle::doubtful(&rows, &compared)?;
     let traces = doubt.traces();
-    let present = settle::present(kept, doubt).await?;
+    let (present, beside) = (settle::present(kept, doubt).await?, settle::remembered(kept, &rows)?);
     // Thousands of spans keep a thread busy for longer than anyone's answer should wait.
-    let settled = tokio::task::spawn_blocking(move || settle::settle(rows, compared, present, &traces)).await;
+    let settled = tokio::task::spawn_blocking(move || settle::settle(rows, compared, (present, beside), &traces)).await;
     let settled = settled.map_err(|error| TraceFault::Unreadable { reason: error.to_string() })??;
     if let Some(orphans) = &kept.orphans {
         orphans.adding(&settled.entered, &settled.relieved);
@@ -284,6 +284,9 @@ async fn add(kept: &Kept, rows: Vec<RecordBatch>, compared: Vec<Compared>, large
     }
     if let Some(adding) = adding {
         adding.done();
+    }
+    if let Some(late) = &kept.late {
+        late.wait(settled.late.into_iter());
     }
     if let Some((orphans, compared_at)) = kept.orphans.as_ref().zip(compared_at) {
         orphans.added(&settled.entered, compared_at);

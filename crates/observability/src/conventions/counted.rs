@@ -5,17 +5,21 @@
 //! usage: the span's counts. Spans come in any order and in any number of batches; each batch is settled
 //! together with what the table has of its traces, and a span that was there before its child came stops counting then.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use mainspring_kernel::id::ProjectId;
 use mainspring_llm::{SpanId, TraceId};
 
 use super::kinds::SpanType;
+use crate::belonging::Names;
 
 pub(crate) type Id = (ProjectId, TraceId, SpanId);
 
-/// A span, as far as counting goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A span, as far as counting goes, and finding whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Node {
     pub(crate) id: Id,
     pub(crate) parent: Option<SpanId>,
@@ -24,6 +28,8 @@ pub(crate) struct Node {
     pub(crate) counted: Option<bool>,
     /// As in `Facts`: counting goes without it, and who settles a batch reads it on the way.
     pub(crate) adopted: bool,
+    /// Whose it says itself to be; none where it says nothing of that.
+    pub(crate) says: Option<Arc<Names>>,
 }
 
 /// The spans among these that would count and do not, because one beneath them says usage.

@@ -55,6 +55,9 @@ pub struct Facts<'a> {
     /// Its trace is entered by it for want of an entry. No span says so: the table does.
     #[serde(skip)]
     pub adopted: bool,
+    /// Which of its user, session and app it took from other spans of its trace (`belonging.rs`). Only the table says so.
+    #[serde(skip)]
+    pub lent: Option<i64>,
 }
 
 impl<'a> Facts<'a> {
@@ -90,6 +93,7 @@ impl<'a> Facts<'a> {
             error_type: own(self.error_type),
             counted: self.counted,
             adopted: self.adopted,
+            lent: self.lent,
         }
     }
 
@@ -140,6 +144,7 @@ fn theirs(span: &Span) -> Facts<'_> {
         error_type: word(Fact::Error).or_else(|| exception(span)),
         counted: says_usage.then_some(true),
         adopted: false,
+        lent: None,
     }
 }
 

@@ -18,11 +18,18 @@ fn id(span: u8) -> Id {
 }
 
 fn node(span: u8, parent: Option<u8>, kind: SpanType, says: bool) -> Node {
-    Node { id: id(span), parent: parent.map(|parent| id(parent).2), kind, counted: says.then_some(true), adopted: false }
+    Node {
+        id: id(span),
+        parent: parent.map(|parent| id(parent).2),
+        kind,
+        counted: says.then_some(true),
+        adopted: false,
+        says: None,
+    }
 }
 
 fn covered(nodes: &[Node]) -> HashSet<Id> {
-    counted::covered(&nodes.iter().map(|node| (node.id, *node)).collect())
+    counted::covered(&nodes.iter().map(|node| (node.id, node.clone())).collect())
 }
 
 fn uncounted(nodes: &[Node]) -> Vec<u8> {
@@ -86,6 +93,7 @@ fn a_deep_trace_is_walked_once() {
             kind: Chain,
             counted: (n >= 30_000).then_some(true),
             adopted: false,
+            says: None,
         })
         .collect();
     assert!(covered(&nodes).is_empty());
@@ -109,7 +117,7 @@ proptest! {
         shuffled.sort_by_key(|node| u64::from(node.id.2.as_bytes()[7]).wrapping_mul(order | 1).rotate_left(17));
         let mut settled: Vec<Node> = Vec::new();
         for batch in shuffled.chunks(size) {
-            settled.extend(batch.iter().copied());
+            settled.extend(batch.iter().cloned());
             let covered = covered(&settled);
             for node in settled.iter_mut().filter(|node| covered.contains(&node.id)) {
                 node.counted = Some(false);
