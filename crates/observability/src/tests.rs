@@ -23,6 +23,7 @@ mod segments;
 mod series;
 mod settling;
 mod storing;
+mod tailing;
 mod tree;
 mod unsteady;
 mod weighing;

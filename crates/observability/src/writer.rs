@@ -179,9 +179,11 @@ pub(crate) fn write(
     let place = onward.place(bytes);
     let (mut frames, mut texts) = (Frames::with_room_for(group.len()), Texts::default());
     let mut rows = place.as_ref().map(|_| Comparing::with_room_for(group.len()));
-    let mut told = onward.board.group(bytes);
+    let (mut told, mut storing) = (onward.board.group(bytes), onward.board.storing());
     for span in group {
-        if let Some(told) = &mut told {
+        // Who recorded it in this process does not repeat it.
+        let is_new = !repeatable || storing.is_new(&span);
+        if let Some(told) = told.as_mut().filter(|_| is_new) {
             told.push(&span);
         }
         let framed = texts.write(&span).and_then(|()| frames.push(&span, &texts));
@@ -191,6 +193,7 @@ pub(crate) fn write(
         }
     }
     let path = spill.write(&frames)?;
+    storing.stored();
     onward.board.tell(told);
     let (content, large) = match rows.map(Comparing::finish) {
         Some(Ok((compared, large))) if repeatable => (Some(Content::Compared(compared)), large),
