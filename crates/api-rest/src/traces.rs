@@ -181,8 +181,8 @@ pub(crate) async fn count_spans(
 }
 
 const fn counted(found: Counted) -> wire::TraceCount {
-    let Counted { count, exact } = found;
-    wire::TraceCount { count, exact }
+    let Counted { count, exact, waiting } = found;
+    wire::TraceCount { count, exact, waiting }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a duration to look at")]

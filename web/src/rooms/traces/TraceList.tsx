@@ -391,7 +391,13 @@ function OverTime({
 function Found({ filter }: { filter: TraceFilter }) {
   const found = useQuery(queries.tracesCount(filter));
   if (!found.data || found.error) return null;
-  return <span className="soft num">{`${found.data.exact ? "" : "about "}${plural(found.data.count, "trace")}`}</span>;
+  const { count: n, exact, waiting = 0 } = found.data;
+  if (waiting === 0) return <span className="soft num">{`${exact ? "" : "about "}${plural(n, "trace")}`}</span>;
+  return (
+    <span className="soft num" title="They are stored, and the lake does not take them: its disk is full, or its store is away.">
+      {`${plural(n, "trace")}; ${plural(waiting, "span")} or more cannot be found yet`}
+    </span>
+  );
 }
 
 /** What began since the list was read does not push it about: it is shown when somebody wants it. */
