@@ -13,6 +13,7 @@ mod grouping;
 mod keeping;
 mod keeping_telemetry;
 mod learning;
+mod listing;
 mod looking;
 mod once;
 mod redacting;
