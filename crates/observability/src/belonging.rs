@@ -253,7 +253,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::conventions::SpanType;
+    use crate::conventions::{SpanType, counted::Uses};
 
     fn id(span: u8) -> Id {
         let (trace, span) = (TraceId::from_slice(&[1; 16]).unwrap(), SpanId::from_slice(&[span; 8]).unwrap());
@@ -264,7 +264,7 @@ mod tests {
     fn node(span: u8, parent: Option<u8>, user: Option<&str>, app: Option<&str>) -> Node {
         let says = Saying::default().of([user, None, app]);
         let parent = parent.map(|parent| id(parent).2);
-        Node { id: id(span), parent, kind: SpanType::default(), counted: None, adopted: false, says }
+        Node { id: id(span), parent, kind: SpanType::default(), counted: None, adopted: false, uses: Uses::default(), says }
     }
 
     fn settled(nodes: &[Node], before: &[u8]) -> Belonging {

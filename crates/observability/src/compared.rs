@@ -12,7 +12,7 @@ use crate::{
     belonging::{self, Names, Saying},
     conventions::{
         Facts, SpanType,
-        counted::{Id, Node},
+        counted::{Id, Node, Uses},
     },
     fault::TraceFault,
     known::Added,
@@ -64,7 +64,8 @@ impl Comparing {
         self.rows.push(&span, texts, &facts, &searched);
         let id = (span.project, span.trace, span.span);
         let says = self.saying.of_facts(&facts);
-        let node = Node { id, parent: span.parent, kind: facts.kind, counted: facts.counted, adopted: false, says };
+        let uses = Uses::of(&facts);
+        let node = Node { id, parent: span.parent, kind: facts.kind, counted: facts.counted, adopted: false, uses, says };
         self.spans.push(OfRow { node, start: span.start.as_micros(), entry: is_entry(&span) });
         Ok(())
     }

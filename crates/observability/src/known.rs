@@ -260,7 +260,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::conventions::SpanType;
+    use crate::conventions::{SpanType, counted::Uses};
 
     const FEW: Limits = Limits { nodes: 6, sieve: (4, 8), sieves: 64 };
 
@@ -276,7 +276,15 @@ mod tests {
 
     fn node(of: u8) -> Node {
         let id = (ProjectId::from_raw(1), trace(of), SpanId::random());
-        Node { id, parent: None, kind: SpanType::default(), counted: Some(true), adopted: false, says: None }
+        Node {
+            id,
+            parent: None,
+            kind: SpanType::default(),
+            counted: Some(true),
+            adopted: false,
+            uses: Uses::default(),
+            says: None,
+        }
     }
 
     fn asked(known: &Known, of: u8, start: i64) -> Found {

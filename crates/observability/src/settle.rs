@@ -18,7 +18,7 @@ use crate::{
     compared::{Compared, enter},
     conventions::{
         Facts, SpanType,
-        counted::{Id, Node, covered},
+        counted::{Id, Node, Uses, covered},
     },
     fault::TraceFault,
     known::{Added, Known},
@@ -30,8 +30,22 @@ use crate::{
 
 /// Rows rewritten by one commit.
 const AT_ONCE: usize = 256;
-pub(crate) const COLUMNS: [&str; 11] =
-    ["project", "trace", "span", "parent", "type", "counted", ADOPTED, "user", "session", "app", LENT];
+pub(crate) const COLUMNS: [&str; 14] = [
+    "project",
+    "trace",
+    "span",
+    "parent",
+    "type",
+    "counted",
+    ADOPTED,
+    "user",
+    "session",
+    "app",
+    LENT,
+    "input_tokens",
+    "output_tokens",
+    "cost",
+];
 /// What stands above a span began no longer before it, in micros: a day. So few of the table's files are read.
 const ABOVE_WITHIN: i64 = 24 * 3600 * 1_000_000;
 /// Spans above each other that are asked for one by one; beyond it, their trace is read.
@@ -233,6 +247,7 @@ pub(crate) fn node(rows: &Rows<'_>, row: usize, saying: &mut Saying) -> Result<N
         kind: rows.text("type", row)?.and_then(SpanType::read).unwrap_or_default(),
         counted: rows.yes("counted", row)?,
         adopted: rows.yes(ADOPTED, row)? == Some(true),
+        uses: Uses::read([rows.number("input_tokens", row)?, rows.number("output_tokens", row)?], rows.number("cost", row)?),
         says: saying.of_row(rows, row)?,
     })
 }

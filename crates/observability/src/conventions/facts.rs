@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::{
     aliases::{self, Fact},
     contents::FIRST_TOKEN_EVENTS,
+    counted::Uses,
     kinds::{self, SpanType},
     said::Said,
     usage::{self, Tokens},
@@ -122,7 +123,8 @@ fn theirs(span: &Span) -> Facts<'_> {
     let word = |fact: Fact| said.value(fact).and_then(text);
     let kind = said.kind();
     let (tokens, cost) = (Tokens::of(&said), cost(span, &said));
-    let says_usage = tokens.input.is_some() || tokens.output.is_some() || cost.is_some();
+    // Noughts are what an instrumentation says that was told nothing.
+    let says_usage = Uses::read([tokens.input, tokens.output], cost).any();
     Facts {
         kind,
         operation: word(Fact::Operation).or_else(|| kind.operation().map(Cow::Borrowed)),
