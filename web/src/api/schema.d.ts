@@ -5751,7 +5751,7 @@ export interface components {
              * Format: int64
              * @description So many spans at least were stored at this server, of any project, and are in no answer yet: the lake does not take them.
              */
-            waiting?: number;
+            waiting?: number | null;
         };
         /** @description Measures over spans, in groups and over time. */
         TraceMetrics: {

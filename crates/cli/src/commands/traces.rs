@@ -169,10 +169,10 @@ async fn count(session: &Session, CountTraces { which: only, spans, any }: &Coun
     if session.json {
         output::json(&counted);
     } else {
-        let about = if counted.exact || counted.waiting > 0 { "" } else { "about " };
+        let about = if counted.exact || counted.waiting.is_some() { "" } else { "about " };
         line(&format!("{about}{}", counted.count));
-        if counted.waiting > 0 {
-            line(&format!("{} spans at least are stored and cannot be found yet; `mainspring doctor` says why", counted.waiting));
+        if let Some(waiting) = counted.waiting {
+            line(&format!("{waiting} spans at least are stored and cannot be found yet; `mainspring doctor` says why"));
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -398,8 +398,8 @@ function OverTime({
 function Found({ filter }: { filter: TraceFilter }) {
   const found = useQuery(queries.tracesCount(filter));
   if (!found.data || found.error) return null;
-  const { count: n, exact, waiting = 0 } = found.data;
-  if (waiting === 0) return <span className="soft num">{`${exact ? "" : "about "}${plural(n, "trace")}`}</span>;
+  const { count: n, exact, waiting } = found.data;
+  if (!waiting) return <span className="soft num">{`${exact ? "" : "about "}${plural(n, "trace")}`}</span>;
   return (
     <span className="soft num" title="They are stored, and the lake does not take them: its disk is full, or its store is away.">
       {`${plural(n, "trace")}; ${plural(waiting, "span")} or more cannot be found yet`}
