@@ -521,6 +521,9 @@ impl Observability {
         // Of a segment that an earlier process left nobody knows more than that it holds one.
         let left_over = self.spill.left_over();
         if caught_up {
+            if left_over > 0 {
+                self.counters.asked.notify_one();
+            }
             return left_over;
         }
         tracing::debug!("some spans are not queryable yet");
