@@ -176,7 +176,7 @@ const conventions = () => ({
   spans: 4_581,
 });
 
-/** Enough of the language for the page's tests: `error`, and texts that are equal. Null where it cannot be read. */
+/** Enough of the language for the page's tests: `error`, what is there, and texts that are equal. Null where it cannot be read. */
 export function reads(filter) {
   const tests = filter
     .replace(/[()]/g, " ")
@@ -185,7 +185,9 @@ export function reads(filter) {
     .filter((part) => part !== "" && part !== "entry");
   return tests.map((test) => {
     if (test === "error") return (t) => t.status === "error";
-    if (test === "release exists") return () => true;
+    if (test === "release exists" || test === "service exists") return () => true;
+    const [, not, there] = /^(not )?(\w+) exists$/.exec(test) ?? [];
+    if (there && FIELDS.some((field) => field.name === there)) return (t) => (t[there] == null) === Boolean(not);
     const [, name, value] = /^(\w+) = "?([^"]*)"?$/.exec(test) ?? [];
     if (name && FIELDS.some((field) => field.name === name)) return (t) => String(t[name] ?? "") === value;
     return { at: filter.indexOf(test) + 1, word: test.split(/\s/)[0] };
@@ -288,7 +290,7 @@ export function traceRoutes({ json, page, problem, missing, traces, now, makeTra
           return {
             start: start === null ? null : new Date(start).toISOString(),
             keys: Object.fromEntries(by.map((name, i) => [name, keys[i]])),
-            values: { count: some.length, errors: some.filter((t) => t.status === "error").length },
+            values: { count: some.length, traces: some.length, errors: some.filter((t) => t.status === "error").length },
           };
         });
         const at = (name, usual) => u.get(name) ?? new Date(usual).toISOString();

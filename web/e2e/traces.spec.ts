@@ -28,13 +28,13 @@ test("traces whose beginning is not here are asked for with a switch, and the ad
   const grid = page.getByRole("grid", { name: "Traces" });
   await expect(grid.getByRole("row").nth(1)).toBeVisible();
   const asked = page.waitForRequest((one) => asksAny(one.url()));
-  await page.getByText("Begun elsewhere too").click();
+  await page.getByText("Ask every span").click();
   await asked;
   await expect(page).toHaveURL(/any=true/);
   await page.reload();
-  await expect(page.getByRole("switch", { name: "Begun elsewhere too" })).toBeChecked();
+  await expect(page.getByRole("switch", { name: "Ask every span" })).toBeChecked();
   await expect(grid.getByRole("row").nth(1)).toBeVisible();
-  await page.getByText("Begun elsewhere too").click();
+  await page.getByText("Ask every span").click();
   await expect(page).not.toHaveURL(/any=/);
 });
 

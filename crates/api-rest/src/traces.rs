@@ -180,9 +180,9 @@ pub(crate) async fn count_spans(
     Ok(Json(counted(rest.observability.count_spans(actor, &query.read()?).await?)))
 }
 
-const fn counted(found: Counted) -> wire::TraceCount {
-    let Counted { count, exact } = found;
-    wire::TraceCount { count, exact }
+fn counted(found: Counted) -> wire::TraceCount {
+    let Counted { count, exact, waiting } = found;
+    wire::TraceCount { count, exact, waiting: (waiting > 0).then_some(waiting) }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a duration to look at")]

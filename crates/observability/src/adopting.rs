@@ -55,7 +55,7 @@ const LOOK_EVERY: (Duration, Duration) = (Duration::from_millis(200), Duration::
 const BACK: i64 = 3_600_000_000;
 const AHEAD: i64 = 60_000_000;
 /// Rows that are looked at for that. Where more began within the time, it is shortened, down to this.
-const BACK_ROWS: usize = 200_000;
+pub(crate) const BACK_ROWS: usize = 200_000;
 const BACK_LEAST: i64 = 60_000_000;
 
 /// Looks after traces until the server stops.
@@ -96,6 +96,12 @@ pub(crate) async fn look(kept: &Kept, board: &Board, after: Duration, stop: &Sto
         drop(turn);
         match outcome {
             Ok(adopted) => {
+                // What they are beneath may have come to another server just before, with whose they are.
+                if kept.known.is_none()
+                    && let Some(late) = &kept.late
+                {
+                    late.wait(some.iter().copied());
+                }
                 let keys: HashSet<Key> = adopted.iter().map(|span| (span.project, span.trace)).collect();
                 orphans.leave(some.into_iter().filter(|key| !keys.contains(key)));
                 board.tell_adopted(&adopted);
@@ -201,7 +207,7 @@ async fn adopt_once(kept: &Kept, traces: &[Key]) -> Result<(Vec<Span>, HashSet<I
     Ok((adopted, relieved))
 }
 
-fn of(traces: &[Key]) -> Filter {
+pub(crate) fn of(traces: &[Key]) -> Filter {
     let ids: HashSet<String> = traces.iter().map(|(_, trace)| trace.to_string()).collect();
     Filter::any_of("trace", ids)
 }
@@ -255,7 +261,7 @@ async fn unsettled(table: &dyn Table, traces: &[Key]) -> Result<Vec<Key>, TraceF
 }
 
 /// What is read of a row that cannot be read says nothing; the others are looked at without it.
-fn readable<T>(read: Result<T, TraceFault>) -> Option<T> {
+pub(crate) fn readable<T>(read: Result<T, TraceFault>) -> Option<T> {
     read.map_err(|fault| tracing::debug!(%fault, "a span of the table is passed over")).ok()
 }
 
@@ -323,23 +329,29 @@ fn first(spans: &[&Seen]) -> Option<Id> {
     earliest(true).or_else(|| earliest(false))
 }
 
-/// Traces of the last hour that have no entry in it, or one beside what was adopted, and when the last of their spans ended. The
-/// hour ends with what began last: a server may have been away for longer.
-async fn look_back(table: &dyn Table, now: Timestamp) -> Result<HashMap<Key, i64>, TraceFault> {
+/// Rows of the last hour, or of less where these are too many; none where there are no rows. The hour ends with what began last: a
+/// server may have been away for longer.
+pub(crate) async fn lately(table: &dyn Table, now: Timestamp) -> Result<Option<Filter>, TraceFault> {
     let until = Filter::LtEq("start".into(), now.as_micros().saturating_add(AHEAD).into());
     let last = Scan::of(until.clone()).columns(&["start"]).order("start", Order::Descending).limit(1);
     let mut newest = None;
     for batch in table.scan(last).await?.iter().filter(|batch| batch.num_rows() > 0) {
         newest = newest.max(Rows(batch).number("start", 0)?);
     }
-    let Some(newest) = newest else { return Ok(HashMap::new()) };
+    let Some(newest) = newest else { return Ok(None) };
     let since = |back: i64| Filter::GtEq("start".into(), newest.saturating_sub(back).into()).and(until.clone());
     let mut back = BACK;
     while back > BACK_LEAST && table.count(since(back)).await? > BACK_ROWS as u64 {
         back = (back / 4).max(BACK_LEAST);
     }
+    Ok(Some(since(back)))
+}
+
+/// Traces of these rows that have no entry among them, or one beside what was adopted, and when the last of their spans ended.
+async fn look_back(table: &dyn Table, now: Timestamp) -> Result<HashMap<Key, i64>, TraceFault> {
+    let Some(since) = lately(table, now).await? else { return Ok(HashMap::new()) };
     let columns = ["project", "trace", "span", "start", "duration", "type", "entry", ADOPTED];
-    let newest_first = Scan::of(since(back)).columns(&columns).order("start", Order::Descending).limit(BACK_ROWS);
+    let newest_first = Scan::of(since).columns(&columns).order("start", Order::Descending).limit(BACK_ROWS);
     let (mut ends, mut entered) = (HashMap::new(), Entered::default());
     for batch in table.scan(newest_first).await? {
         let rows = Rows(&batch);

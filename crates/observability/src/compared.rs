@@ -9,9 +9,10 @@ use arrow_array::{BooleanArray, RecordBatch};
 use mainspring_llm::Span;
 
 use crate::{
+    belonging::{self, Names, Saying},
     conventions::{
         Facts, SpanType,
-        counted::{Id, Node},
+        counted::{Id, Node, Uses},
     },
     fault::TraceFault,
     known::Added,
@@ -28,7 +29,7 @@ pub(crate) struct Compared {
     pub(crate) spans: Vec<OfRow>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct OfRow {
     pub(crate) node: Node,
     pub(crate) start: i64,
@@ -42,11 +43,13 @@ pub(crate) struct Comparing {
     spans: Vec<OfRow>,
     /// What was cut out of the rows.
     large: Vec<Large>,
+    saying: Saying,
 }
 
 impl Comparing {
     pub(crate) fn with_room_for(rows: usize) -> Self {
-        Self { rows: Making::with_room_for(rows), spans: Vec::with_capacity(rows), large: Vec::new() }
+        let (spans, saying) = (Vec::with_capacity(rows), Saying::default());
+        Self { rows: Making::with_room_for(rows), spans, large: Vec::new(), saying }
     }
 
     /// Adds the row of a span. `texts` are its own. Large values are taken out of it, but what they say is searched all the same.
@@ -60,7 +63,9 @@ impl Comparing {
         let facts = Facts::of(&span);
         self.rows.push(&span, texts, &facts, &searched);
         let id = (span.project, span.trace, span.span);
-        let node = Node { id, parent: span.parent, kind: facts.kind, counted: facts.counted, adopted: false };
+        let says = self.saying.of_facts(&facts);
+        let uses = Uses::of(&facts);
+        let node = Node { id, parent: span.parent, kind: facts.kind, counted: facts.counted, adopted: false, uses, says };
         self.spans.push(OfRow { node, start: span.start.as_micros(), entry: is_entry(&span) });
         Ok(())
     }
@@ -84,7 +89,7 @@ impl Compared {
     pub(crate) fn without_known(self, nodes: &mut HashMap<Id, Node>) -> Vec<Self> {
         let mut is_new = |row: &OfRow| match nodes.entry(row.node.id) {
             Entry::Vacant(place) => {
-                place.insert(row.node);
+                place.insert(row.node.clone());
                 true
             }
             Entry::Occupied(_) => false,
@@ -117,10 +122,19 @@ impl Compared {
         Ok(())
     }
 
+    /// Spans that do not say whose they are take it from others.
+    pub(crate) fn give(&mut self, taken: &HashMap<Id, Names>) -> Result<(), TraceFault> {
+        let of_rows: Vec<Option<&Names>> = self.spans.iter().map(|row| taken.get(&row.node.id)).collect();
+        if of_rows.iter().any(Option::is_some) {
+            self.rows = belonging::give(&self.rows, &of_rows)?;
+        }
+        Ok(())
+    }
+
     /// Tells of the spans, and of their traces with whether an entry of each is among them.
     pub(crate) fn tell(&self, added: &mut Vec<Added>, entered: &mut HashMap<Key, bool>) {
         for row in &self.spans {
-            added.push((row.node, row.start));
+            added.push((row.node.clone(), row.start));
             enter(entered, &row.node, row.entry);
         }
     }

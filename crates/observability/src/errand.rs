@@ -22,6 +22,7 @@ pub(crate) use sending::send;
 
 use crate::{
     adopting::adopt_quiet,
+    belonging::late::name_all,
     fault::TraceFault,
     hold::Hold,
     settle::Kept,
@@ -153,7 +154,8 @@ impl Workplace {
             return Ok(Ended::Stopped);
         }
         if let Some(before) = adopt_before
-            && adopt_quiet(&self.kept, before, stop).await? == Ended::Stopped
+            && (adopt_quiet(&self.kept, before, stop).await? == Ended::Stopped
+                || name_all(&self.kept, before, stop).await? == Ended::Stopped)
         {
             return Ok(Ended::Stopped);
         }

@@ -23,6 +23,8 @@ pub enum Trouble {
 pub enum TraceFault {
     #[error("there is no trace {id}")]
     NotFound { id: String },
+    #[error("{what} is not found, and {waiting} spans at least that are stored cannot be found yet: it may be among them")]
+    NotFoundYet { what: String, waiting: u64 },
     #[error("there is no session {id}")]
     NoSession { id: String },
     #[error("the span has no value {digest}")]
@@ -80,6 +82,15 @@ pub enum TraceFault {
 }
 
 impl TraceFault {
+    /// What is not there may be among so many spans that wait.
+    pub(crate) fn while_waiting(self, waiting: u64) -> Self {
+        match self {
+            Self::NotFound { id } if waiting > 0 => Self::NotFoundYet { what: format!("trace {id}"), waiting },
+            Self::NoSession { id } if waiting > 0 => Self::NotFoundYet { what: format!("session {id}"), waiting },
+            other => other,
+        }
+    }
+
     /// Whether less time would be answered.
     pub(crate) const fn is_too_much(&self) -> bool {
         match self {
@@ -102,9 +113,12 @@ impl Fault for TraceFault {
             Self::Filter(fault) => fault.kind(),
             Self::TooMuch { .. } | Self::TooManyPoints { .. } => FaultKind::TooLarge,
             Self::Unreadable { .. } => FaultKind::Internal,
-            Self::Spill { .. } | Self::Held { .. } | Self::Errand { .. } | Self::DiskFull | Self::NotStored => {
-                FaultKind::Unavailable
-            }
+            Self::NotFoundYet { .. }
+            | Self::Spill { .. }
+            | Self::Held { .. }
+            | Self::Errand { .. }
+            | Self::DiskFull
+            | Self::NotStored => FaultKind::Unavailable,
             Self::Saturated | Self::SpillFull | Self::TooManyTails { .. } | Self::TooManyExports { .. } => FaultKind::Saturated,
             Self::Lake(fault) => fault.kind(),
             Self::Blob(fault) => fault.kind(),
@@ -115,6 +129,7 @@ impl Fault for TraceFault {
     fn code(&self) -> &'static str {
         match self {
             Self::NotFound { .. } => "trace-not-found",
+            Self::NotFoundYet { .. } => "trace-not-found-yet",
             Self::NoSession { .. } => "session-not-found",
             Self::NoScore { .. } => "score-not-found",
             Self::Score { .. } => "score-invalid",
@@ -147,6 +162,9 @@ impl Fault for TraceFault {
             Self::NotFound { .. } => {
                 Some("it may be older than `traces.keep_for`, or show documents your key may not see".into())
             }
+            Self::NotFoundYet { .. } => {
+                Some("`mainspring doctor` says why the lake does not take them; nothing is lost, ask again later".into())
+            }
             Self::SpillFull => Some("see why the lake does not take spans; `traces.spill_limit` says how much may wait".into()),
             Self::DiskFull => Some("free space under the data directory".into()),
             Self::Held { process, .. } => {
@@ -175,9 +193,11 @@ impl Fault for TraceFault {
             Self::Blob(fault) => fault.retry_after(),
             Self::Access(fault) => fault.retry_after(),
             Self::Saturated | Self::NotStored => Some(Duration::from_secs(1)),
-            Self::SpillFull | Self::DiskFull | Self::TooManyTails { .. } | Self::TooManyExports { .. } => {
-                Some(Duration::from_secs(10))
-            }
+            Self::NotFoundYet { .. }
+            | Self::SpillFull
+            | Self::DiskFull
+            | Self::TooManyTails { .. }
+            | Self::TooManyExports { .. } => Some(Duration::from_secs(10)),
             _ => None,
         }
     }

@@ -140,7 +140,7 @@ impl Known {
         let mut found = Found::default();
         for (trace, start) in traces {
             if let Some(recent) = memory.recent.get(trace) {
-                found.nodes.extend(&recent.nodes);
+                found.nodes.extend(recent.nodes.iter().cloned());
             }
             // Of a span that began later than everything there is, the table has no copy and nothing beneath it. It may have
             // one above it that had ended by then, whose usage is another.
@@ -260,7 +260,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::conventions::SpanType;
+    use crate::conventions::{SpanType, counted::Uses};
 
     const FEW: Limits = Limits { nodes: 6, sieve: (4, 8), sieves: 64 };
 
@@ -276,7 +276,15 @@ mod tests {
 
     fn node(of: u8) -> Node {
         let id = (ProjectId::from_raw(1), trace(of), SpanId::random());
-        Node { id, parent: None, kind: SpanType::default(), counted: Some(true), adopted: false }
+        Node {
+            id,
+            parent: None,
+            kind: SpanType::default(),
+            counted: Some(true),
+            adopted: false,
+            uses: Uses::default(),
+            says: None,
+        }
     }
 
     fn asked(known: &Known, of: u8, start: i64) -> Found {
@@ -288,9 +296,9 @@ mod tests {
         let known = opened();
         assert!(asked(&known, 0, 5).ask.is_empty(), "nothing was there before");
         let first = node(0);
-        known.adding(vec![(first, 5)]).done();
+        known.adding(vec![(first.clone(), 5)]).done();
         let found = asked(&known, 0, 5);
-        assert_eq!((found.nodes, found.ask.len()), (vec![first], 0));
+        assert_eq!((found.nodes, found.ask.len()), (vec![first.clone()], 0));
         known.stop_counting(&[first.id]);
         assert_eq!(asked(&known, 0, 5).nodes[0].counted, Some(false));
         known.mark(&[(first.id, true)]);
@@ -333,11 +341,11 @@ mod tests {
                     0 => known.doubt(),
                     // It failed, and yet the rows were added.
                     1 => {
-                        drop(known.adding(vec![span]));
+                        drop(known.adding(vec![span.clone()]));
                         there.push(span);
                     }
                     _ => {
-                        known.adding(vec![span]).done();
+                        known.adding(vec![span.clone()]).done();
                         there.push(span);
                     }
                 }

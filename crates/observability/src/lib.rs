@@ -3,6 +3,7 @@
 mod adopting;
 mod along;
 mod aside;
+mod belonging;
 mod capture;
 mod clocks;
 mod compared;

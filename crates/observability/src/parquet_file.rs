@@ -17,11 +17,11 @@ use parquet::{
 use crate::{
     fault::TraceFault,
     query::Export,
-    table::{ADOPTED, Rows, Texts},
+    table::{ADOPTED, LENT, Rows, Texts},
 };
 
 /// Not of the span itself.
-const LEFT_OUT: [&str; 3] = ["project", "labels", ADOPTED];
+const LEFT_OUT: [&str; 4] = ["project", "labels", ADOPTED, LENT];
 /// What a group of rows takes in the file before it is written, and what it may take in memory until then.
 const GROUP_BYTES: usize = 16 << 20;
 const GROUP_MEMORY: usize = 48 << 20;

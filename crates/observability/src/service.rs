@@ -20,6 +20,7 @@ use tokio::sync::{Semaphore, mpsc};
 use crate::{
     adopting,
     aside::aside,
+    belonging,
     capture::Policies,
     deciding, elsewhere,
     errand::{self, Elsewhere, Errands, FailingErrand},
@@ -190,6 +191,13 @@ impl Observability {
                 if settings.gives_way { aside("adopting", looking).await } else { looking.await }
             });
         }
+        if kept.late.is_some() {
+            let (among, time) = (kept.clone(), Arc::clone(&clock));
+            tasks.spawn("spans: whose they are", move |stop| async move {
+                let naming = belonging::late::look_after(among, move || time.now(), stop);
+                if settings.gives_way { aside("naming", naming).await } else { naming.await }
+            });
+        }
         if settings.shared {
             let (table, onto, time) = (Arc::clone(&kept.table), board.clone(), Arc::clone(&clock));
             tasks.spawn("spans: of other servers", |stop| elsewhere::look_on(table, onto, time, stop));
@@ -276,6 +284,9 @@ impl Observability {
         // Rows that are rewritten here while another server deletes them would come back.
         if let Some(orphans) = &self.kept.orphans {
             orphans.forget(|key| whose.iter().any(|whose| whose.is_about(key)));
+        }
+        if let Some(late) = &self.kept.late {
+            late.forget(|key| whose.iter().any(|whose| whose.is_about(key)));
         }
         drop(self.kept.turn().await);
         self.firsts.forget();

@@ -14,22 +14,38 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::{
     adopting::Orphans,
+    belonging::{self, Belonging, Names, Saying, late::Late},
     compared::{Compared, enter},
     conventions::{
         Facts, SpanType,
-        counted::{Id, Node, covered},
+        counted::{Id, Node, Uses, covered},
     },
     fault::TraceFault,
     known::{Added, Known},
     sampling::Key,
     searched::Searched,
-    table::{ADOPTED, Rows, to_batch_of, uncounted},
+    table::{ADOPTED, LENT, Rows, to_batch_of, uncounted},
     values::Values,
 };
 
 /// Rows rewritten by one commit.
 const AT_ONCE: usize = 256;
-const COLUMNS: [&str; 7] = ["project", "trace", "span", "parent", "type", "counted", ADOPTED];
+pub(crate) const COLUMNS: [&str; 14] = [
+    "project",
+    "trace",
+    "span",
+    "parent",
+    "type",
+    "counted",
+    ADOPTED,
+    "user",
+    "session",
+    "app",
+    LENT,
+    "input_tokens",
+    "output_tokens",
+    "cost",
+];
 /// What stands above a span began no longer before it, in micros: a day. So few of the table's files are read.
 const ABOVE_WITHIN: i64 = 24 * 3600 * 1_000_000;
 /// Spans above each other that are asked for one by one; beyond it, their trace is read.
@@ -49,12 +65,14 @@ pub(crate) struct Kept {
     pub(crate) known: Option<Arc<Known>>,
     /// Absent where nobody looks after traces of which no entry comes.
     pub(crate) orphans: Option<Arc<Orphans>>,
+    /// Absent where nobody looks after names that come after the spans that take them.
+    pub(crate) late: Option<Arc<Late>>,
     turn: Arc<Mutex<()>>,
 }
 
 impl Kept {
     pub(crate) fn new(table: Arc<dyn Table>, values: Values) -> Self {
-        Self { table, values, known: None, orphans: None, turn: Arc::default() }
+        Self { table, values, known: None, orphans: None, late: None, turn: Arc::default() }
     }
 
     /// Remembers what is added from now on: nobody else adds to the table.
@@ -62,9 +80,9 @@ impl Kept {
         Self { known: Some(Arc::new(Known::new(now))), ..self }
     }
 
-    /// Remembers of which traces no entry has come: somebody looks after them.
+    /// Remembers of which traces no entry has come, and a name came late: somebody looks after them.
     pub(crate) fn looking_after(self, clock: Arc<dyn Clock>) -> Self {
-        Self { orphans: Some(Arc::new(Orphans::new(clock))), ..self }
+        Self { orphans: Some(Arc::new(Orphans::new(clock))), late: Some(Arc::default()), ..self }
     }
 
     pub(crate) async fn turn(&self) -> MutexGuard<'_, ()> {
@@ -104,6 +122,8 @@ pub(crate) struct Settled {
     pub(crate) added: Vec<Added>,
     /// Their traces, and whether an entry of each is among them.
     pub(crate) entered: HashMap<Key, bool>,
+    /// Traces of which rows in the table may have to take other names than they have.
+    pub(crate) late: Vec<Key>,
 }
 
 /// Of what a batch must know whether the table has it.
@@ -186,12 +206,13 @@ pub(crate) async fn present(kept: &Kept, doubt: Doubt) -> Result<Vec<Node>, Trac
         above = HashMap::new();
         for node in nodes(table, these).await? {
             let ends = node.kind == SpanType::Tool || node.counted.is_some();
+            let (id, parent) = (node.id, node.parent);
             if node.counted == Some(true) {
-                whole.insert(node.id.1);
-            } else if found.insert(node.id, node).is_none()
-                && let Some(parent) = node.parent.filter(|_| !ends)
+                whole.insert(id.1);
+            } else if found.insert(id, node).is_none()
+                && let Some(parent) = parent.filter(|_| !ends)
             {
-                above.entry(node.id.1).or_default().insert(parent.to_string());
+                above.entry(id.1).or_default().insert(parent.to_string());
             }
         }
     }
@@ -205,11 +226,11 @@ pub(crate) async fn present(kept: &Kept, doubt: Doubt) -> Result<Vec<Node>, Trac
 
 /// One that cannot be read says nothing; the others are settled without it.
 async fn nodes(table: &dyn Table, these: Filter) -> Result<Vec<Node>, TraceFault> {
-    let mut nodes = Vec::new();
+    let (mut nodes, mut saying) = (Vec::new(), Saying::default());
     for batch in table.scan(Scan::of(these).columns(&COLUMNS)).await? {
         let rows = Rows(&batch);
         for row in 0..batch.num_rows() {
-            match node(&rows, row) {
+            match node(&rows, row, &mut saying) {
                 Ok(node) => nodes.push(node),
                 Err(fault) => tracing::warn!(%fault, "a span of the table is left out of counting"),
             }
@@ -218,7 +239,7 @@ async fn nodes(table: &dyn Table, these: Filter) -> Result<Vec<Node>, TraceFault
     Ok(nodes)
 }
 
-fn node(rows: &Rows<'_>, row: usize) -> Result<Node, TraceFault> {
+pub(crate) fn node(rows: &Rows<'_>, row: usize, saying: &mut Saying) -> Result<Node, TraceFault> {
     let parent = rows.text("parent", row)?.map(str::parse::<SpanId>).transpose();
     Ok(Node {
         id: rows.id(row)?,
@@ -226,26 +247,43 @@ fn node(rows: &Rows<'_>, row: usize) -> Result<Node, TraceFault> {
         kind: rows.text("type", row)?.and_then(SpanType::read).unwrap_or_default(),
         counted: rows.yes("counted", row)?,
         adopted: rows.yes(ADOPTED, row)? == Some(true),
+        uses: Uses::read([rows.number("input_tokens", row)?, rows.number("output_tokens", row)?], rows.number("cost", row)?),
+        says: saying.of_row(rows, row)?,
     })
 }
 
-/// Leaves out spans that are in the table, and says whose usage counts. Rows that are not compared are looked at where the
-/// traces are those of others.
+/// What is remembered of the traces of rows that are not compared; none where nothing is.
+pub(crate) fn remembered(kept: &Kept, rows: &[RecordBatch]) -> Result<Option<Vec<Node>>, TraceFault> {
+    let Some(known) = &kept.known else { return Ok(None) };
+    let mut traces = HashMap::new();
+    for batch in rows {
+        let read = Rows(batch);
+        for row in 0..batch.num_rows() {
+            let trace = read.text("trace", row)?.and_then(|trace| trace.parse::<TraceId>().ok());
+            traces.extend(trace.map(|trace| (trace, i64::MAX)));
+        }
+    }
+    Ok(Some(known.of(&traces).nodes))
+}
+
+/// Leaves out spans that are in the table, and says whose usage counts, and whose the spans are. Rows that are not compared are
+/// looked at where the traces are those of others; `beside` is what is remembered of their traces.
 pub(crate) fn settle(
     mut rows: Vec<RecordBatch>,
     compared: Vec<Compared>,
-    present: Vec<Node>,
+    (present, beside): (Vec<Node>, Option<Vec<Node>>),
     traces: &HashSet<String>,
 ) -> Result<Settled, TraceFault> {
     let mut nodes: HashMap<Id, Node> = present.into_iter().map(|node| (node.id, node)).collect();
     let before: HashSet<Id> = nodes.keys().copied().collect();
     nodes.reserve(compared.iter().map(|some| some.spans.len()).sum());
     let mut compared: Vec<Compared> = compared.into_iter().flat_map(|some| some.without_known(&mut nodes)).collect();
+    let mut saying = Saying::default();
     for batch in rows.iter().filter(|_| !traces.is_empty()) {
         let rows = Rows(batch);
         for row in 0..batch.num_rows() {
             if rows.text("trace", row)?.is_some_and(|trace| traces.contains(trace)) {
-                let node = node(&rows, row)?;
+                let node = node(&rows, row, &mut saying)?;
                 nodes.entry(node.id).or_insert(node);
             }
         }
@@ -258,22 +296,58 @@ pub(crate) fn settle(
         compared.iter_mut().try_for_each(|some| some.uncount(&covered))?;
     }
     let (mut added, mut entered) = added(&rows)?;
+    let adopted: Vec<Id> = nodes.values().filter(|node| node.adopted).map(|node| node.id).collect();
+    let stop = covered.intersection(&before).copied().collect();
+    let late = belong((rows.as_mut_slice(), added.as_slice()), &mut compared, (nodes, before), beside)?;
     for some in compared {
         some.tell(&mut added, &mut entered);
         rows.push(some.rows);
     }
-    let adopted = nodes.values().filter(|node| node.adopted);
-    let relieved = adopted.filter(|node| entered.get(&(node.id.0, node.id.1)) == Some(&true)).map(|node| node.id).collect();
-    Ok(Settled { stop: covered.intersection(&before).copied().collect(), relieved, add: rows, added, entered })
+    let relieved = adopted.into_iter().filter(|id| entered.get(&(id.0, id.1)) == Some(&true)).collect();
+    Ok(Settled { stop, relieved, add: rows, added, entered, late })
+}
+
+/// Gives spans names that others of their traces say. Answers the traces of which rows in the table may have to take some.
+fn belong(
+    (rows, added): (&mut [RecordBatch], &[Added]),
+    compared: &mut [Compared],
+    (mut nodes, mut before): (HashMap<Id, Node>, HashSet<Id>),
+    beside: Option<Vec<Node>>,
+) -> Result<Vec<Key>, TraceFault> {
+    for (node, _) in added {
+        nodes.entry(node.id).or_insert_with(|| node.clone());
+    }
+    let is_remembered = beside.is_some();
+    for node in beside.into_iter().flatten() {
+        before.insert(node.id);
+        nodes.insert(node.id, node);
+    }
+    let Belonging { taken, mut late } = belonging::settle(&nodes, &before);
+    if !is_remembered {
+        // Nobody knows here what the table has of their traces.
+        late.extend(added.iter().filter(|(node, _)| node.says.is_some()).map(|(node, _)| (node.id.0, node.id.1)));
+    }
+    if taken.is_empty() {
+        return Ok(late);
+    }
+    compared.iter_mut().try_for_each(|some| some.give(&taken))?;
+    let mut ids = added.iter().map(|(node, _)| node.id);
+    for batch in rows {
+        let of_rows: Vec<Option<&Names>> = ids.by_ref().take(batch.num_rows()).map(|id| taken.get(&id)).collect();
+        if of_rows.iter().any(Option::is_some) {
+            *batch = belonging::give(batch, &of_rows)?;
+        }
+    }
+    Ok(late)
 }
 
 /// The spans of rows, and their traces with whether an entry of each is among them.
 fn added(batches: &[RecordBatch]) -> Result<(Vec<Added>, HashMap<Key, bool>), TraceFault> {
-    let (mut added, mut entered) = (Vec::new(), HashMap::new());
+    let (mut added, mut entered, mut saying) = (Vec::new(), HashMap::new(), Saying::default());
     for batch in batches {
         let rows = Rows(batch);
         for row in 0..batch.num_rows() {
-            let node = node(&rows, row)?;
+            let node = node(&rows, row, &mut saying)?;
             enter(&mut entered, &node, rows.yes("entry", row)? == Some(true));
             added.push((node, rows.number("start", row)?.unwrap_or_default()));
         }
@@ -337,23 +411,38 @@ pub(crate) async fn mark(kept: &Kept, changes: &[(Id, bool)]) -> Result<Vec<Span
     Ok(adopted)
 }
 
+/// Rows take these names, each these and no others. Whoever calls this has the turn.
+pub(crate) async fn take_names(kept: &Kept, changes: Vec<(Id, Names)>) -> Result<(), TraceFault> {
+    let mut changes = changes.into_iter().peekable();
+    while changes.peek().is_some() {
+        let some: HashMap<Id, Change> = changes.by_ref().take(AT_ONCE).map(|(id, names)| (id, Change::Takes(names))).collect();
+        let these = Filter::any_of("trace", distinct(some.keys().map(|id| id.1.to_string())))
+            .and(Filter::any_of("span", distinct(some.keys().map(|id| id.2.to_string()))));
+        rewrite(kept.table.as_ref(), these, &some).await?;
+    }
+    Ok(())
+}
+
 fn distinct(texts: impl Iterator<Item = String>) -> HashSet<String> {
     texts.collect()
 }
 
 /// What becomes of a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 enum Change {
     CountsNoLonger,
     /// Whether its trace is entered by it for want of an entry.
     Adopted(bool),
+    /// Whose it is, as others of its trace say.
+    Takes(Names),
 }
 
 impl Change {
-    fn make(self, span: &Span, facts: &mut Facts<'_>) {
+    fn make(&self, span: &Span, facts: &mut Facts<'_>) {
         match self {
             Self::CountsNoLonger => facts.counted = Some(false),
-            Self::Adopted(adopted) => facts.adopted = adopted && !span.attributes.contains_key(names::SIGNAL),
+            Self::Adopted(adopted) => facts.adopted = *adopted && !span.attributes.contains_key(names::SIGNAL),
+            Self::Takes(names) => belonging::take(names, facts),
         }
     }
 }

@@ -160,6 +160,11 @@ impl Spill {
         segments_in(&self.dir)
     }
 
+    /// Segments that an earlier process left and that are not in the lake yet: how many spans they hold nobody counted here.
+    pub(crate) fn left_over(&self) -> u64 {
+        self.ours().values().filter(|ours| ours.spans == 0 && !ours.held).count() as u64
+    }
+
     /// Whether there is no segment, on its way or aside.
     pub(crate) fn is_empty(&self) -> std::io::Result<bool> {
         is_empty(&self.dir)

@@ -97,6 +97,7 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         Field::new(WEIGHT, DataType::Float64, true),
         maybe(REST),
         Field::new(ADOPTED, DataType::Boolean, true),
+        number(LENT),
     ]))
 });
 
@@ -104,6 +105,8 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
 pub(crate) const WEIGHT: &str = "weight";
 /// A trace is entered by the row for want of an entry (`adopting.rs`); nothing in every other row.
 pub(crate) const ADOPTED: &str = "adopted";
+/// Which of its user, session and app a row took from other spans of its trace (`belonging.rs`), as bits; nothing where it took none.
+pub(crate) const LENT: &str = "lent";
 /// What a span is made of.
 pub(crate) const SPAN: [&str; 13] = [
     "project",

@@ -3,6 +3,9 @@
 //! The first worker tells each group once it is stored; nobody is waited for. What came in at other servers is found in the
 //! lake (`elsewhere.rs`). Each reader has a task that takes what is told
 //! off the board as fast as it comes, and a queue of its own: what does not fit is counted, and the reader is told how much.
+//! What a sender repeats is told once (`tail/lately.rs`), as it is stored once.
+
+mod lately;
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -22,6 +25,8 @@ use tokio::sync::{
     broadcast::{self, error::RecvError},
     mpsc,
 };
+
+use lately::{Lately, Storing};
 
 use crate::{
     conventions::{Facts, counted::Id},
@@ -91,6 +96,8 @@ pub(crate) struct Board {
     since: Arc<AtomicI64>,
     /// What was told of this server's spans, and when each began; absent where no other server has the lake.
     ours: Option<Arc<Mutex<Ours>>>,
+    /// What was stored, whether somebody looked on or not.
+    lately: Arc<Lately>,
 }
 
 impl Default for Board {
@@ -107,6 +114,7 @@ impl Board {
             readers: Arc::new(Semaphore::new(TAILS_MAX)),
             since: Arc::default(),
             ours: None,
+            lately: Arc::default(),
         }
     }
 
@@ -133,8 +141,18 @@ impl Board {
         ours.map_or_else(Vec::new, |ours| std::mem::take(&mut *ours.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
-    /// Spans that another server brought.
+    /// Spans that are about to be stored.
+    pub(crate) fn storing(&self) -> Storing<'_> {
+        self.lately.storing()
+    }
+
+    /// Spans that another server brought. Their sender may repeat them to this one.
     pub(crate) fn tell_others(&self, spans: &[Span]) {
+        let mut told = self.storing();
+        for span in spans {
+            told.is_new(span);
+        }
+        told.stored();
         if let Some(mut group) = self.group(spans.iter().map(weight).sum()) {
             spans.iter().for_each(|span| group.push(span));
             let _ = self.groups.send(Arc::new(group));
@@ -166,7 +184,7 @@ impl Board {
     }
 
     pub(crate) fn tell(&self, group: Option<Group>) {
-        if let Some(group) = group {
+        if let Some(group) = group.filter(|group| !group.projects.is_empty()) {
             if let Some(ours) = &self.ours {
                 let mut ours = ours.lock().unwrap_or_else(PoisonError::into_inner);
                 // Where it is full, readers are told by the lake that they missed some.

@@ -179,9 +179,11 @@ pub(crate) fn write(
     let place = onward.place(bytes);
     let (mut frames, mut texts) = (Frames::with_room_for(group.len()), Texts::default());
     let mut rows = place.as_ref().map(|_| Comparing::with_room_for(group.len()));
-    let mut told = onward.board.group(bytes);
+    let (mut told, mut storing) = (onward.board.group(bytes), onward.board.storing());
     for span in group {
-        if let Some(told) = &mut told {
+        // Who recorded it in this process does not repeat it.
+        let is_new = !repeatable || storing.is_new(&span);
+        if let Some(told) = told.as_mut().filter(|_| is_new) {
             told.push(&span);
         }
         let framed = texts.write(&span).and_then(|()| frames.push(&span, &texts));
@@ -191,6 +193,7 @@ pub(crate) fn write(
         }
     }
     let path = spill.write(&frames)?;
+    storing.stored();
     onward.board.tell(told);
     let (content, large) = match rows.map(Comparing::finish) {
         Some(Ok((compared, large))) if repeatable => (Some(Content::Compared(compared)), large),
@@ -268,9 +271,9 @@ async fn add(kept: &Kept, rows: Vec<RecordBatch>, compared: Vec<Compared>, large
     let compared_at = kept.orphans.as_ref().map(|orphans| orphans.now());
     let doubt = settle::doubtful(&rows, &compared)?;
     let traces = doubt.traces();
-    let present = settle::present(kept, doubt).await?;
+    let (present, beside) = (settle::present(kept, doubt).await?, settle::remembered(kept, &rows)?);
     // Thousands of spans keep a thread busy for longer than anyone's answer should wait.
-    let settled = tokio::task::spawn_blocking(move || settle::settle(rows, compared, present, &traces)).await;
+    let settled = tokio::task::spawn_blocking(move || settle::settle(rows, compared, (present, beside), &traces)).await;
     let settled = settled.map_err(|error| TraceFault::Unreadable { reason: error.to_string() })??;
     if let Some(orphans) = &kept.orphans {
         orphans.adding(&settled.entered, &settled.relieved);
@@ -284,6 +287,9 @@ async fn add(kept: &Kept, rows: Vec<RecordBatch>, compared: Vec<Compared>, large
     }
     if let Some(adding) = adding {
         adding.done();
+    }
+    if let Some(late) = &kept.late {
+        late.wait(settled.late.into_iter());
     }
     if let Some((orphans, compared_at)) = kept.orphans.as_ref().zip(compared_at) {
         orphans.added(&settled.entered, compared_at);

@@ -50,8 +50,11 @@ pub struct TraceSummary {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TraceCount {
     pub count: u64,
-    /// Otherwise it is within about two percent.
+    /// Otherwise it is within about two percent, or of less than was stored.
     pub exact: bool,
+    /// So many spans at least were stored at this server, of any project, and are in no answer yet: the lake does not take them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<u64>,
 }
 /// A span without what was written and read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -5767,8 +5767,13 @@ export interface components {
         TraceCount: {
             /** Format: int64 */
             count: number;
-            /** @description Otherwise it is within about two percent. */
+            /** @description Otherwise it is within about two percent, or of less than was stored. */
             exact: boolean;
+            /**
+             * Format: int64
+             * @description So many spans at least were stored at this server, of any project, and are in no answer yet: the lake does not take them.
+             */
+            waiting?: number | null;
         };
         /** @description Measures over spans, in groups and over time. */
         TraceMetrics: {

@@ -53,7 +53,7 @@ export function bars(metrics: Pick<TraceMetrics, "rows">, fromMs: number, toMs: 
   for (const row of metrics.rows) {
     const bar = row.start == null ? undefined : found[Math.round((Date.parse(row.start) - first) / ms)];
     if (!bar) continue;
-    bar.count += row.values.count ?? 0;
+    bar.count += row.values.count ?? row.values.traces ?? 0;
     bar.errors += row.values.errors ?? 0;
   }
   return found;

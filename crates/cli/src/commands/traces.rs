@@ -169,7 +169,11 @@ async fn count(session: &Session, CountTraces { which: only, spans, any }: &Coun
     if session.json {
         output::json(&counted);
     } else {
-        line(&format!("{}{}", if counted.exact { "" } else { "about " }, counted.count));
+        let about = if counted.exact || counted.waiting.is_some() { "" } else { "about " };
+        line(&format!("{about}{}", counted.count));
+        if let Some(waiting) = counted.waiting {
+            line(&format!("{waiting} spans at least are stored and cannot be found yet; `mainspring doctor` says why"));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

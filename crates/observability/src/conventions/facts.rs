@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::{
     aliases::{self, Fact},
     contents::FIRST_TOKEN_EVENTS,
+    counted::Uses,
     kinds::{self, SpanType},
     said::Said,
     usage::{self, Tokens},
@@ -55,6 +56,9 @@ pub struct Facts<'a> {
     /// Its trace is entered by it for want of an entry. No span says so: the table does.
     #[serde(skip)]
     pub adopted: bool,
+    /// Which of its user, session and app it took from other spans of its trace (`belonging.rs`). Only the table says so.
+    #[serde(skip)]
+    pub lent: Option<i64>,
 }
 
 impl<'a> Facts<'a> {
@@ -90,6 +94,7 @@ impl<'a> Facts<'a> {
             error_type: own(self.error_type),
             counted: self.counted,
             adopted: self.adopted,
+            lent: self.lent,
         }
     }
 
@@ -119,7 +124,8 @@ fn theirs(span: &Span) -> Facts<'_> {
     let kind = said.kind();
     let (tokens, cost) = (Tokens::of(&said), cost(span, &said));
     let [request_model, response_model] = models(&said);
-    let says_usage = tokens.input.is_some() || tokens.output.is_some() || cost.is_some();
+    // Noughts are what an instrumentation says that was told nothing.
+    let says_usage = Uses::read([tokens.input, tokens.output], cost).any();
     Facts {
         kind,
         operation: word(Fact::Operation).or_else(|| kind.operation().map(Cow::Borrowed)),
@@ -141,6 +147,7 @@ fn theirs(span: &Span) -> Facts<'_> {
         error_type: word(Fact::Error).or_else(|| exception(span)),
         counted: says_usage.then_some(true),
         adopted: false,
+        lent: None,
     }
 }
 

@@ -108,9 +108,10 @@ that names a model and tokens and no cost is priced by the project's prices and 
 Several spans of a trace may say the same usage: an agent says what its calls used, a caller says what the gateway says too. \
 Each row has a column `counted`, and sums are over rows where it is true:
 
-- A span that says no tokens and no cost has nothing to count: null.
-- A span's usage counts unless a span beneath it, in the same trace and project, says usage too. What lies beneath a tool is \
-another piece of work and does not make what stands above the tool count less.
+- A span that says no tokens and no cost, or noughts only, has nothing to count: null.
+- A span's usage counts unless a span beneath it, in the same trace and project, says usage too: tokens beneath tokens, or a \
+cost beneath a cost; then nothing of it counts. What lies beneath a tool is another piece of work and does not make what stands above the tool count less; \
+neither do embeddings and rerankings beneath anything but a search or other work of their kind.
 - What an event that was logged in a span says counts where that span says no usage itself.
 - Of this server's own calls, the call counts, with all its attempts; an attempt is a part of it (null), and an app's usage is \
 that of its calls (false).

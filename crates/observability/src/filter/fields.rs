@@ -53,7 +53,7 @@ pub static FIELDS: &[KnownField] = &[
     maybe("environment", Text, "where it ran, such as `production`"),
     maybe("release", Text, "the version of the program that sent it"),
     maybe("prompt", Text, "the prompt, as `name@version`"),
-    maybe("user", Text, "the end user"),
+    maybe("user", Text, "the end user, as the span or its trace names them"),
     maybe("session", Text, "the session or conversation"),
     maybe("key", Text, "the key by which a model was called"),
     always("status", Text, "`ok`, `error` or `unset`"),

@@ -13,8 +13,21 @@ use crate::{fault::TraceFault, scores::TraceRange, table::Rows};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counted {
     pub count: u64,
-    /// Otherwise it is within about two percent.
+    /// Otherwise it is within about two percent, or of less than was stored.
     pub exact: bool,
+    /// So many spans at least were stored at this server, of any project, and are in no answer yet: the lake does not take them.
+    pub waiting: u64,
+}
+
+impl Counted {
+    const fn of(count: u64) -> Self {
+        Self { count, exact: true, waiting: 0 }
+    }
+
+    /// While so many spans wait.
+    pub(crate) const fn while_waiting(self, waiting: u64) -> Self {
+        Self { exact: self.exact && waiting == 0, waiting, ..self }
+    }
 }
 
 /// A span that its sender repeated may be counted twice.
@@ -56,7 +69,7 @@ async fn in_parts(asking: Asking<'_>, filter: &TraceFilter, of: Of) -> Result<Co
     if !filter.also.asks_for_scores() {
         return of.count(asking, of.among(asking, filter)).await;
     }
-    let mut sum = Counted { count: 0, exact: true };
+    let mut sum = Counted::of(0);
     let mut rest = vec![TraceRange::ALL];
     while let Some(range) = rest.pop() {
         let Some(also) = asking.scored_in(&filter.also, range, filter.from).await? else {
@@ -65,19 +78,19 @@ async fn in_parts(asking: Asking<'_>, filter: &TraceFilter, of: Of) -> Result<Co
         };
         let among = of.among(asking, &filter.with(also)).and(range.condition());
         let found = of.count(asking, among).await?;
-        sum = Counted { count: sum.count.saturating_add(found.count), exact: sum.exact && found.exact };
+        sum = Counted { count: sum.count.saturating_add(found.count), exact: sum.exact && found.exact, ..sum };
     }
     Ok(sum)
 }
 
 async fn spans_among(asking: Asking<'_>, among: Filter) -> Result<Counted, TraceFault> {
     if asking.actor.labels == Labels::All {
-        return Ok(Counted { count: asking.table.count(among).await?, exact: true });
+        return Ok(Counted::of(asking.table.count(among).await?));
     }
     let mut traces = traces_of(asking, among).await?;
     let hidden = hidden_of(asking, &traces.keys().cloned().collect()).await?;
     traces.retain(|trace, _| !hidden.contains(trace));
-    Ok(Counted { count: traces.values().sum(), exact: true })
+    Ok(Counted::of(traces.values().sum()))
 }
 
 async fn traces_among(asking: Asking<'_>, among: Filter) -> Result<Counted, TraceFault> {
@@ -85,10 +98,11 @@ async fn traces_among(asking: Asking<'_>, among: Filter) -> Result<Counted, Trac
         let question = Aggregate::of(among).measure("traces", MeasureOf::Distinct("trace".into()));
         let found = asking.table.aggregate(question).await?;
         let count = found.batches.first().map(|batch| Rows(batch).number("traces", 0)).transpose()?.flatten();
-        return Ok(Counted { count: count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default(), exact: false });
+        let count = count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default();
+        return Ok(Counted { exact: false, ..Counted::of(count) });
     }
     let mut traces = traces_of(asking, among).await?;
     let hidden = hidden_of(asking, &traces.keys().cloned().collect()).await?;
     traces.retain(|trace, _| !hidden.contains(trace));
-    Ok(Counted { count: traces.len() as u64, exact: true })
+    Ok(Counted::of(traces.len() as u64))
 }

@@ -70,6 +70,9 @@ pub use sql::{SqlColumn, SqlQuestion, SqlRows, SqlTable};
 pub use traces::TraceSummary;
 pub use tree::{TREE_MAX, TraceTree, TreeTotals};
 
+/// What lists and trees show of a name, and of what is said of a failure. A span that is asked for by itself has all of it.
+const NAME_SHOWN: usize = 200;
+const ERROR_SHOWN: usize = 1_000;
 /// Rows looked at for one page at most: a reader who may see little does not make the server read everything.
 const LOOKED_AT_MAX: usize = 20_000;
 

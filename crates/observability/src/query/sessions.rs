@@ -18,7 +18,7 @@ use super::{
     entry_only,
     traces::{self, Totals, TraceSummary},
 };
-use crate::{fault::TraceFault, table::Rows};
+use crate::{belonging::said_itself, fault::TraceFault, table::Rows};
 
 /// Sessions that are looked at at once, at least and at most.
 const LOOKED_AT: (usize, usize) = (200, 2_000);
@@ -337,7 +337,8 @@ async fn members(asking: Asking<'_>, by: GatheredBy, ids: &[String]) -> Result<(
         return Ok((members, true));
     }
     let column = by.column();
-    let among = asking.project().and(Filter::any_of(column, ids.iter().map(String::as_str)));
+    // Each of their traces has a span that says so.
+    let among = asking.project().and(Filter::any_of(column, ids.iter().map(String::as_str))).and(said_itself(column));
     let columns: &[&str] = if column == "user" { &["user", "trace"] } else { &["session", "trace", "user"] };
     let mut read = 0;
     for batch in asking.table.scan(Scan::of(among).columns(columns).limit(SPANS_READ_MAX)).await? {

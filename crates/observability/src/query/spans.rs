@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use mainspring_kernel::{Page, PageRequest, Timestamp, page::cursor};
+use mainspring_kernel::{Page, PageRequest, Timestamp, page::cursor, text::elide};
 use mainspring_lake::{Filter, Scan};
 use mainspring_llm::{SpanId, TraceId};
 
 use super::{
-    After, Asking, LOOKED_AT_MAX, TraceFilter,
+    After, Asking, ERROR_SHOWN, LOOKED_AT_MAX, NAME_SHOWN, TraceFilter,
     access::hidden,
     beneath, newest, place,
     traces::{COMPARED, preview},
@@ -91,7 +91,7 @@ pub(crate) fn summary_of(rows: &Rows<'_>, row: usize) -> Result<SpanSummary, Tra
         trace: rows.text("trace", row)?.unwrap_or_default().parse().map_err(|_| unreadable("trace"))?,
         span: rows.text("span", row)?.unwrap_or_default().parse().map_err(|_| unreadable("span"))?,
         parent: rows.text("parent", row)?.map(str::parse).transpose().map_err(|_| unreadable("parent"))?,
-        name: owned("name")?.unwrap_or_default(),
+        name: elide(rows.text("name", row)?.unwrap_or_default(), NAME_SHOWN),
         kind: owned("type")?,
         operation: owned("operation")?,
         entry: at.flag("entry")?,
@@ -106,7 +106,7 @@ pub(crate) fn summary_of(rows: &Rows<'_>, row: usize) -> Result<SpanSummary, Tra
         session: owned("session")?,
         tags: at.list("tags")?.unwrap_or_default(),
         status: owned("status")?.unwrap_or_default(),
-        error: owned("message")?.filter(|message| !message.is_empty()),
+        error: rows.text("message", row)?.filter(|message| !message.is_empty()).map(|message| elide(message, ERROR_SHOWN)),
         error_type: owned("error_type")?,
         start: Timestamp::from_micros(rows.number("start", row)?.unwrap_or_default()),
         duration_micros: rows.number("duration", row)?.unwrap_or_default(),

@@ -23,7 +23,11 @@ use super::{
     Asking,
     access::{hidden_of, traces_of},
 };
-use crate::{fault::TraceFault, searched::REST, table::ADOPTED};
+use crate::{
+    fault::TraceFault,
+    searched::REST,
+    table::{ADOPTED, LENT},
+};
 
 /// Rows of an answer where nobody says how many, and at most.
 const ROWS_USUAL: usize = 1_000;
@@ -35,8 +39,8 @@ const WITHIN: Duration = Duration::from_secs(20);
 const TRACES_MAX: usize = 20_000;
 const TRIES: usize = 3;
 /// What says nothing to a reader: every row is of the one project, whoever sees a row may see it, what only helps to search a
-/// text is in the attributes, and `entry` says by which rows traces are entered.
-const KEPT_BACK: [&str; 6] = ["project", "labels", "point", "stored", REST, ADOPTED];
+/// text is in the attributes, `entry` says by which rows traces are entered, and a name is as good where a row took it.
+const KEPT_BACK: [&str; 7] = ["project", "labels", "point", "stored", REST, ADOPTED, LENT];
 const DAY: i64 = 86_400_000_000;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

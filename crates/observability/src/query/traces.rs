@@ -2,12 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use mainspring_kernel::{Page, PageRequest, Timestamp, page::cursor};
-use mainspring_lake::{Aggregate, Filter, MeasureOf, Scan};
+use mainspring_kernel::{Page, PageRequest, Timestamp, page::cursor, text::elide};
+use mainspring_lake::{Aggregate, Filter, MeasureOf, Order, Scan};
 use mainspring_llm::TraceId;
 
 use super::{
-    After, Asking, LOOKED_AT_MAX, TraceFilter,
+    After, Asking, ERROR_SHOWN, LOOKED_AT_MAX, NAME_SHOWN, TraceFilter,
     access::hidden,
     beneath::{self, Call, is_wordless},
     counted, entry_only, failed, newest, place,
@@ -20,6 +20,7 @@ pub struct TraceSummary {
     pub trace: TraceId,
     pub name: String,
     pub app: Option<String>,
+    /// Of the span it is entered by, or else the one that was called most in it.
     pub model: Option<String>,
     pub service: Option<String>,
     pub user: Option<String>,
@@ -197,6 +198,7 @@ fn entry(rows: &Rows<'_>, row: usize, now: Timestamp) -> Result<Entry, TraceFaul
     let owned = |name: &str| -> Result<Option<String>, TraceFault> { Ok(rows.text(name, row)?.map(str::to_owned)) };
     let start = rows.number("start", row)?.unwrap_or_default();
     let trace = rows.text("trace", row)?.unwrap_or_default();
+    let error = rows.text("message", row)?.filter(|message| !message.is_empty()).or(rows.text("error_type", row)?);
     let (span, preview) = (owned("span")?.unwrap_or_default(), preview(rows, row)?);
     let wordless = is_wordless(rows.text("type", row)?, preview.as_ref()).then(|| (trace.to_owned(), span.clone()));
     Ok(Entry {
@@ -204,14 +206,14 @@ fn entry(rows: &Rows<'_>, row: usize, now: Timestamp) -> Result<Entry, TraceFaul
         wordless,
         summary: TraceSummary {
             trace: trace.parse().map_err(|_| TraceFault::Unreadable { reason: "a trace id".into() })?,
-            name: owned("name")?.unwrap_or_default(),
+            name: elide(rows.text("name", row)?.unwrap_or_default(), NAME_SHOWN),
             app: owned("app")?,
             model: owned("model")?.or(owned("response_model")?),
             service: owned("service")?,
             user: owned("user")?,
             session: owned("session")?,
             status: owned("status")?.unwrap_or_default(),
-            error: owned("message")?.filter(|message| !message.is_empty()).or(owned("error_type")?),
+            error: error.map(|error| elide(error, ERROR_SHOWN)),
             start: Timestamp::from_micros(start),
             duration_micros: rows.number("duration", row)?.unwrap_or_default(),
             spans: 0,
@@ -227,7 +229,7 @@ fn entry(rows: &Rows<'_>, row: usize, now: Timestamp) -> Result<Entry, TraceFaul
 /// The first line of what was asked.
 pub(super) fn preview(rows: &Rows<'_>, row: usize) -> Result<Option<String>, TraceFault> {
     let first = rows.text("content", row)?.and_then(|content| content.lines().find(|line| !line.trim().is_empty()));
-    Ok(first.map(|line| mainspring_kernel::text::elide(line, 160)))
+    Ok(first.map(|line| elide(line, 160)))
 }
 
 /// A caller's own span may stand above ours, and both are entries; a trace is listed once, by the first that matches. Where
@@ -347,15 +349,47 @@ pub(super) async fn totals(
     Ok(totals)
 }
 
+/// Models of one trace that are told apart, about.
+const MODELS: usize = 8;
+
+/// A program's trace begins above the calls of models: it is shown with the model that was called most in it.
+async fn add_models(asking: Asking<'_>, traces: &mut [TraceSummary]) -> Result<(), TraceFault> {
+    let without: Vec<String> = traces.iter().filter(|trace| trace.model.is_none()).map(|trace| trace.trace.to_string()).collect();
+    if without.is_empty() {
+        return Ok(());
+    }
+    let limit = without.len().saturating_mul(MODELS);
+    let question = Aggregate::of(asking.project().and(Filter::any_of("trace", without)).and(Filter::present("model")))
+        .by("trace")
+        .by("model")
+        .measure("calls", MeasureOf::Rows)
+        .order("calls", Order::Descending)
+        .order("model", Order::Ascending)
+        .limit(limit);
+    let mut models: HashMap<String, String> = HashMap::new();
+    for batch in asking.table.aggregate(question).await?.batches {
+        let rows = Rows(&batch);
+        for row in 0..batch.num_rows() {
+            let text = |name: &str| Ok::<_, TraceFault>(rows.text(name, row)?.unwrap_or_default().to_owned());
+            models.entry(text("trace")?).or_insert(text("model")?);
+        }
+    }
+    for summary in traces.iter_mut().filter(|trace| trace.model.is_none()) {
+        summary.model = models.remove(&summary.trace.to_string());
+    }
+    Ok(())
+}
+
 pub(super) async fn add_totals(asking: Asking<'_>, traces: &mut [TraceSummary]) -> Result<(), TraceFault> {
+    add_models(asking, traces).await?;
     let totals = totals(asking, traces.iter().map(|trace| trace.trace.to_string())).await?;
     for summary in traces {
         let Some(whole) = totals.get(&summary.trace.to_string()) else { continue };
         (summary.spans, summary.errors) = (whole.spans, whole.errors);
-        // Where nothing counts, what the entry says of itself is the best there is.
-        summary.input_tokens = whole.input_tokens.or(summary.input_tokens);
-        summary.output_tokens = whole.output_tokens.or(summary.output_tokens);
-        summary.cost = whole.cost.or(summary.cost);
+        // Where nothing counts, what the entry says of itself is the best there is; beside what counts it would be of something else.
+        if [whole.input_tokens, whole.output_tokens, whole.cost].iter().any(Option::is_some) {
+            (summary.input_tokens, summary.output_tokens, summary.cost) = (whole.input_tokens, whole.output_tokens, whole.cost);
+        }
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ use super::{
     of_project,
 };
 use crate::{
+    belonging::said_itself,
     fault::TraceFault,
     filter::SpanFilter,
     query::{self, MetricsQuestion, SpanMetrics, TraceFilter},
@@ -315,7 +316,8 @@ impl Observability {
         if sessions.is_empty() {
             return Ok(found);
         }
-        let these = of_project(actor.project).and(Filter::any_of("session", sessions.iter().copied()));
+        let these =
+            of_project(actor.project).and(Filter::any_of("session", sessions.iter().copied())).and(said_itself("session"));
         let scan = Scan::of(these).columns(&["session", "trace"]).limit(SPANS_READ_MAX + 1);
         let mut read = 0;
         for batch in self.table().scan(scan).await? {

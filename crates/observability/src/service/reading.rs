@@ -38,13 +38,15 @@ impl Observability {
     }
 
     pub async fn count_any(&self, actor: &Actor, filter: &TraceFilter) -> Result<Counted, TraceFault> {
-        self.catch_up().await;
-        query::count_any(self.asking(actor, self.now()), self.scored_if_held(actor, filter).await?.as_ref()).await
+        let waiting = self.catch_up().await;
+        let filter = self.scored_if_held(actor, filter).await?;
+        Ok(query::count_any(self.asking(actor, self.now()), filter.as_ref()).await?.while_waiting(waiting))
     }
 
     pub async fn count(&self, actor: &Actor, filter: &TraceFilter) -> Result<Counted, TraceFault> {
-        self.catch_up().await;
-        query::count_traces(self.asking(actor, self.now()), self.scored_if_held(actor, filter).await?.as_ref()).await
+        let waiting = self.catch_up().await;
+        let filter = self.scored_if_held(actor, filter).await?;
+        Ok(query::count_traces(self.asking(actor, self.now()), filter.as_ref()).await?.while_waiting(waiting))
     }
 
     /// Spans one by one, newest first.
@@ -54,26 +56,31 @@ impl Observability {
     }
 
     pub async fn count_spans(&self, actor: &Actor, filter: &TraceFilter) -> Result<Counted, TraceFault> {
-        self.catch_up().await;
-        query::count_spans(self.asking(actor, self.now()), self.scored_if_held(actor, filter).await?.as_ref()).await
+        let waiting = self.catch_up().await;
+        let filter = self.scored_if_held(actor, filter).await?;
+        Ok(query::count_spans(self.asking(actor, self.now()), filter.as_ref()).await?.while_waiting(waiting))
     }
 
     /// Spans of a trace whole, a page of them, and how many there are.
     pub async fn trace(&self, actor: &Actor, id: TraceId, limit: usize, place: &PageRequest) -> Result<TracePart, TraceFault> {
-        self.catch_up().await;
-        query::trace(self.asking(actor, self.now()), id, limit, place).await
+        let waiting = self.catch_up().await;
+        query::trace(self.asking(actor, self.now()), id, limit, place).await.map_err(|fault| fault.while_waiting(waiting))
     }
 
     /// Spans of a trace without what was written and read, a page of them.
     pub async fn tree(&self, actor: &Actor, id: TraceId, limit: usize, place: &PageRequest) -> Result<TraceTree, TraceFault> {
-        self.catch_up().await;
-        query::tree(self.asking(actor, self.now()), id, limit, place).await
+        let waiting = self.catch_up().await;
+        query::tree(self.asking(actor, self.now()), id, limit, place).await.map_err(|fault| fault.while_waiting(waiting))
     }
 
     /// A span, or the first of the trace, and the one above it where there is one; nothing where there is no such span.
     pub async fn span(&self, actor: &Actor, id: TraceId, wanted: Option<SpanId>) -> Result<Vec<Span>, TraceFault> {
-        self.catch_up().await;
-        query::span(self.asking(actor, self.now()), id, wanted).await
+        let waiting = self.catch_up().await;
+        let found = query::span(self.asking(actor, self.now()), id, wanted).await?;
+        if found.is_empty() && waiting > 0 {
+            return Err(TraceFault::NotFound { id: id.to_string() }.while_waiting(waiting));
+        }
+        Ok(found)
     }
 
     /// What was said in a span that was read back. Some instrumentations write that as log records, which lie beneath it.
@@ -117,8 +124,8 @@ impl Observability {
 
     /// One session and a page of its traces, in the order in which they began.
     pub async fn session(&self, actor: &Actor, id: &str, page: &PageRequest) -> Result<SessionTraces, TraceFault> {
-        self.catch_up().await;
-        query::session(self.asking(actor, self.now()), id, page).await
+        let waiting = self.catch_up().await;
+        query::session(self.asking(actor, self.now()), id, page).await.map_err(|fault| fault.while_waiting(waiting))
     }
 
     /// Measures over spans, in groups and over time; of the last day unless the question says otherwise.
@@ -161,10 +168,19 @@ impl Observability {
         Asking { table, access, actor, now, scores }
     }
 
-    /// A reader sees what was recorded before it asked, if the lake is quick enough; otherwise what is there.
-    pub(crate) async fn catch_up(&self) {
-        if self.drain(DRAIN_FOR).await.is_err() {
-            tracing::debug!("some spans are not queryable yet");
+    /// A reader sees what was recorded before it asked, if the lake is quick enough; otherwise what is there. Answers how many
+    /// spans at least are stored and cannot be found.
+    pub(crate) async fn catch_up(&self) -> u64 {
+        let caught_up = self.drain(DRAIN_FOR).await.is_ok();
+        // Of a segment that an earlier process left nobody knows more than that it holds one.
+        let left_over = self.spill.left_over();
+        if caught_up {
+            if left_over > 0 {
+                self.counters.asked.notify_one();
+            }
+            return left_over;
         }
+        tracing::debug!("some spans are not queryable yet");
+        left_over.saturating_add(self.counters.on_their_way().max(1))
     }
 }

@@ -46,6 +46,7 @@ pub(crate) struct Making {
     weight: Float64Builder,
     rest: StringBuilder,
     adopted: BooleanBuilder,
+    lent: Int64Builder,
 }
 
 const WORDS: usize = 14;
@@ -106,6 +107,7 @@ impl Making {
             weight: Float64Builder::with_capacity(rows),
             rest: text(0),
             adopted: BooleanBuilder::with_capacity(rows),
+            lent: Int64Builder::with_capacity(rows),
         }
     }
 
@@ -147,6 +149,7 @@ impl Making {
         self.weight.append_option(weight_of(span));
         self.rest.append_option(searched.rest.as_deref());
         self.adopted.append_option((facts.adopted && !begins).then_some(true));
+        self.lent.append_option(facts.lent);
     }
 
     pub(crate) fn finish(mut self) -> Result<RecordBatch, TraceFault> {
@@ -198,6 +201,7 @@ impl Making {
             Arc::new(self.weight.finish()),
             Arc::new(self.rest.finish()),
             Arc::new(self.adopted.finish()),
+            Arc::new(self.lent.finish()),
         ];
         RecordBatch::try_new(Arc::clone(&SCHEMA), columns).map_err(|error| TraceFault::Unreadable { reason: error.to_string() })
     }

@@ -69,6 +69,7 @@ impl Rows<'_> {
             ("response_model", &mut facts.response_model),
             ("user", &mut facts.user),
             ("session", &mut facts.session),
+            ("app", &mut facts.app),
         ];
         for (name, fact) in words {
             if let Some(word) = self.text(name, row)? {
@@ -91,6 +92,7 @@ impl Rows<'_> {
             (facts.kind, facts.counted) = (kind, self.yes("counted", row)?);
         }
         facts.adopted = self.yes(ADOPTED, row)? == Some(true);
+        facts.lent = self.number(LENT, row)?;
         Ok(facts)
     }
 

@@ -34,7 +34,7 @@ async fn a_trace_is_listed_once_and_shown_by_its_entry_however_many_of_its_spans
     let all = actor(Labels::All);
     let filter = filtered("error and name = call");
     assert_eq!(room.count(&all, &filter).await.unwrap().count, 0, "no entry failed");
-    assert_eq!(room.count_any(&all, &filter).await.unwrap(), Counted { count: 6, exact: true });
+    assert_eq!(room.count_any(&all, &filter).await.unwrap(), Counted { count: 6, exact: true, waiting: 0 });
 
     let (mut listed, mut page) = (Vec::new(), PageRequest::first(2));
     loop {

@@ -56,6 +56,24 @@ async fn a_parent_and_its_child_count_once_in_whatever_order_they_come() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn noughts_and_what_was_embedded_take_nothing_from_who_says_what_was_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let agent =
+        theirs(TraceId::random(), None, json!({"gen_ai.operation.name": "invoke_agent", "gen_ai.usage.input_tokens": 1000}));
+    let told_nothing = theirs(agent.trace, Some(agent.span), says(0));
+    let embedding = json!({"gen_ai.operation.name": "embeddings", "gen_ai.usage.input_tokens": 5});
+    let embedded = theirs(agent.trace, Some(agent.span), embedding);
+    for span in [&told_nothing, &agent, &embedded] {
+        room.record_durably(vec![span.clone()], WAIT).await.unwrap();
+        room.drain(WAIT).await.unwrap();
+    }
+    let found = counted(&room).await;
+    let counts = [&agent, &told_nothing, &embedded].map(|span| found[&span.span]);
+    assert_eq!(counts, [(Some(true), 1), (None, 1), (Some(true), 1)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_caller_that_told_of_a_call_before_this_server_did_counts_no_longer() {
     let dir = tempfile::tempdir().unwrap();
     let Room { room, .. } = open(dir.path(), Capture::Full).await;

@@ -10,7 +10,7 @@ use super::{
     unsteady::{Outage, Unsteady},
     *,
 };
-use crate::Trouble;
+use crate::{Counted, Trouble};
 
 /// A lake that is away for a while, with its tables.
 #[derive(Debug, Clone)]
@@ -53,8 +53,12 @@ struct Shaky {
 
 /// A room over a lake that is away, or not, from the start.
 async fn shaky(dir: &Path, spill_dir: &Path, spill_limit: u64, down: bool) -> Shaky {
+    shaky_of(dir, spill_dir, spill_limit, Outage::begun(down)).await
+}
+
+async fn shaky_of(dir: &Path, spill_dir: &Path, spill_limit: u64, outage: Outage) -> Shaky {
     let inner = LanceLake::open(LanceConfig::new(LakeLocation::Local(dir.join("lake")))).await.unwrap();
-    let lake = Away { inner: Arc::new(inner), outage: Outage::begun(down) };
+    let lake = Away { inner: Arc::new(inner), outage };
     let (tasks, metrics) = (Tasks::default(), Metrics::default());
     let clock: Arc<dyn Clock> = Arc::new(FrozenClock::at(Timestamp::from_micros(1_700_000_000_000_000)));
     let settings = settings(spill_dir, spill_limit, Capture::Full);
@@ -153,6 +157,37 @@ async fn a_lake_that_is_away_at_the_start_keeps_nobody_from_starting() {
     assert!(it.room.status().lake_down);
     it.lake.outage.end();
     it.until_brought(&before).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_stored_and_cannot_be_found_yet_is_told_of_also_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let spill_dir = dir.path().join("spill");
+    let before = span(1, &[]);
+    left(&spill::Spill::open(&spill_dir, u64::MAX).unwrap(), std::slice::from_ref(&before));
+    let it = shaky_of(dir.path(), &spill_dir, u64::MAX, Outage::of_writes()).await;
+    let (all, every) = (actor(Labels::All), TraceFilter::default());
+    assert_eq!(it.room.count(&all, &every).await.unwrap(), Counted { count: 0, exact: false, waiting: 1 }, "one at least");
+    let stored = [span(2, &[]), span(3, &[])];
+    it.room.record_durably(stored.to_vec(), WAIT).await.unwrap();
+    assert_eq!(it.room.count_spans(&all, &every).await.unwrap(), Counted { count: 0, exact: false, waiting: 3 });
+    for missing in [
+        it.room.trace(&all, stored[0].trace, 9, &PageRequest::first(1)).await.map(drop).unwrap_err(),
+        it.room.tree(&all, before.trace, 9, &PageRequest::first(1)).await.map(drop).unwrap_err(),
+        it.room.span(&all, before.trace, Some(before.span)).await.map(drop).unwrap_err(),
+    ] {
+        assert_eq!((missing.code(), missing.kind()), ("trace-not-found-yet", mainspring_kernel::FaultKind::Unavailable));
+        assert!(missing.retry_after().is_some(), "{missing}");
+    }
+    it.lake.outage.end();
+    it.until_brought(&[vec![before.clone()], stored.to_vec()].concat()).await;
+    it.room.drain(WAIT).await.unwrap();
+    while it.room.status().spill_bytes > 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(it.room.count(&all, &every).await.unwrap(), Counted { count: 3, exact: true, waiting: 0 });
+    let nowhere = it.room.trace(&all, TraceId::random(), 9, &PageRequest::first(1)).await.map(drop).unwrap_err();
+    assert_eq!(nowhere.code(), "trace-not-found");
 }
 
 #[tokio::test(flavor = "multi_thread")]

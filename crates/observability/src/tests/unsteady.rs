@@ -19,19 +19,27 @@ use mainspring_lake::{
 
 /// Whether a lake is away, known to all of its tables.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Outage(Arc<AtomicBool>);
+pub(super) struct Outage {
+    away: Arc<AtomicBool>,
+    /// Rows can be read all the same, as where the disk is full.
+    only_writes: bool,
+}
 
 impl Outage {
     pub(super) fn begun(begun: bool) -> Self {
-        Self(Arc::new(AtomicBool::new(begun)))
+        Self { away: Arc::new(AtomicBool::new(begun)), only_writes: false }
+    }
+
+    pub(super) fn of_writes() -> Self {
+        Self { only_writes: true, ..Self::begun(true) }
     }
 
     pub(super) fn end(&self) {
-        self.0.store(false, Ordering::SeqCst);
+        self.away.store(false, Ordering::SeqCst);
     }
 
     pub(super) fn check(&self) -> Result<(), LakeFault> {
-        match self.0.load(Ordering::SeqCst) {
+        match self.away.load(Ordering::SeqCst) {
             true => Err(LakeFault::Unavailable { location: "a test".into(), reason: "it is away".into() }),
             false => Ok(()),
         }
@@ -43,6 +51,11 @@ impl Outage {
             self.check()?;
             answer.await
         })
+    }
+
+    /// The same of what only reads.
+    fn let_read<'a, T: Send + 'a>(&'a self, answer: Answer<'a, T>) -> Answer<'a, T> {
+        if self.only_writes { answer } else { self.let_through(answer) }
     }
 }
 
@@ -104,13 +117,13 @@ impl Table for Unsteady {
         }))
     }
     fn scan(&self, scan: Scan) -> Answer<'_, Vec<RecordBatch>> {
-        self.outage.let_through(self.inner.scan(scan))
+        self.outage.let_read(self.inner.scan(scan))
     }
     fn count(&self, filter: Filter) -> Answer<'_, u64> {
-        self.outage.let_through(self.inner.count(filter))
+        self.outage.let_read(self.inner.count(filter))
     }
     fn aggregate(&self, question: Aggregate) -> Answer<'_, Grouped> {
-        self.outage.let_through(self.inner.aggregate(question))
+        self.outage.let_read(self.inner.aggregate(question))
     }
     fn nearest(&self, query: VectorQuery) -> Answer<'_, DocHits> {
         self.inner.nearest(query)

@@ -16,11 +16,13 @@ interface Props {
   onChange: (filter: string) => void;
   /** What asking with it came to. */
   error?: unknown;
+  /** Letters that were put before the filter when it was asked. */
+  shift?: number;
 }
 
 export const isFilterFault = (error: unknown): error is ApiError => error instanceof ApiError && error.problem.code === "trace-filter-invalid";
 
-export function FilterBox({ value, onChange, error }: Props) {
+export function FilterBox({ value, onChange, error, shift = 0 }: Props) {
   const id = useId();
   const input = useRef<HTMLInputElement>(null);
   const [text, setText] = useState(value);
@@ -50,7 +52,8 @@ export function FilterBox({ value, onChange, error }: Props) {
     // The caret is set when React has written the text.
     requestAnimationFrame(() => input.current?.setSelectionRange(before.length, before.length));
   };
-  const fault = isFilterFault(error) && text.trim() === value ? faultAt(error.problem.detail ?? "") : null;
+  const told = isFilterFault(error) && text.trim() === value ? faultAt(error.problem.detail ?? "") : null;
+  const fault = told && { ...told, at: Math.max(0, told.at - shift) };
 
   return (
     <div className="filter-box" onBlur={(event) => !event.currentTarget.contains(event.relatedTarget) && setOpen(false)}>

@@ -4,7 +4,7 @@ import { Link, useNavigate, useSearchParams } from "react-router";
 import { api, type TraceFilter } from "@/api/client";
 import { queries } from "@/api/queries";
 import type { TraceSummary } from "@/api/types";
-import { both } from "@/lib/filterText";
+import { both, inQuotes } from "@/lib/filterText";
 import { count, duration, fullTime, listTime, money, plural, short } from "@/lib/format";
 import { bars, bucketFor } from "@/lib/histogram";
 import { useShortcuts } from "@/lib/keys";
@@ -12,10 +12,12 @@ import { shownScore } from "@/lib/scores";
 import { SearchField, Segmented, Select, Toggle, useDebounced } from "@/ui/fields";
 import { Button, cx, Empty, ErrorNote, IconButton, PageHeader, Skeleton, useTitle } from "@/ui/kit";
 import { Rows, type Column } from "@/ui/rows";
+import { asksEverySpan, models, senderOf, senders, senderValue } from "./choices";
 import { FilterBox, isFilterFault } from "./FilterBox";
 import { Histogram } from "./Histogram";
+import { aheadOf, newerThan } from "./newer";
 import { RoomTabs } from "./RoomTabs";
-import { SPANS, stretchOf, USUAL } from "./times";
+import { SPANS, stretchOf, USUAL, type Stretch } from "./times";
 import { usePages, type Slot } from "./usePages";
 import "./traces.css";
 
@@ -48,19 +50,22 @@ export function Component() {
 
   const [fromText, toText, inText] = [get("from"), get("to"), get("in")];
   const stretch = useMemo(() => stretchOf(new URLSearchParams({ from: fromText, to: toText, in: inText }), now), [fromText, toText, inText, now]);
+  const [service, status, model] = [get("service"), get("status"), get("model")];
+  const usually = asksEverySpan("", { q, model, status });
+  const any = asksEverySpan(get("any"), { q, model, status });
   const filter = useMemo(
     (): TraceFilter => ({
       from: stretch.from,
       to: stretch.to,
       q: q || undefined,
-      filter: params.get("filter") || undefined,
+      filter: both(params.get("filter") ?? undefined, service ? `service = ${inQuotes(service)}` : undefined) || undefined,
       app: params.get("app") || undefined,
       model: params.get("model") || undefined,
       status: params.get("status") || undefined,
       min_ms: Number(params.get("min_ms")) || undefined,
-      any: params.get("any") === "true" || undefined,
+      any: any || undefined,
     }),
-    [stretch, q, params],
+    [stretch, q, params, service, any],
   );
   const key = JSON.stringify([filter, now]);
   const list = usePages<TraceSummary>(
@@ -117,27 +122,27 @@ export function Component() {
             { value: "error", label: "Errors" },
           ]}
         />
-        <AppFilter value={get("app")} onChange={(v) => change({ app: v })} />
-        <ModelFilter value={get("model")} onChange={(v) => change({ model: v })} seen={list.rows} />
+        <AppFilter app={get("app")} service={service} stretch={stretch} now={now} onChange={change} />
+        <ModelFilter value={model} stretch={stretch} now={now} onChange={(v) => change({ model: v })} />
         <Select label="Length" hideLabel value={get("min_ms")} choices={SLOW} onChange={(v) => change({ min_ms: v })} />
-        <Toggle checked={filter.any === true} onChange={(on) => change({ any: on ? "true" : "" })}>
-          <span title="Also traces whose beginning is not here. Filters are asked of every span then.">Begun elsewhere too</span>
+        <Toggle checked={any} onChange={(on) => change({ any: on === usually ? "" : String(on) })}>
+          <span title="Filters are asked of every span of a trace, not only of the one by which it begins. Traces whose beginning is not here are shown too.">
+            Ask every span
+          </span>
         </Toggle>
         <IconButton icon="refresh" label="Refresh (r)" onClick={refresh} />
       </div>
-      <FilterBox value={get("filter")} onChange={(v) => change({ filter: v })} error={list.error} />
-      {/* It counts where traces begin. */}
-      {!filter.any && (
-        <OverTime
-          filter={filter}
-          now={now}
-          onChoose={(from, to) => change({ from, to })}
-          onBack={stretch.isFixed ? () => change({ from: "", to: "" }) : undefined}
-        />
-      )}
+      <FilterBox value={get("filter")} onChange={(v) => change({ filter: v })} error={list.error} shift={service && get("filter") ? 1 : 0} />
+      <OverTime
+        filter={filter}
+        now={now}
+        onChoose={(from, to) => change({ from, to })}
+        onBack={stretch.isFixed ? () => change({ from: "", to: "" }) : undefined}
+      />
       <div className="list-status" role="status">
         <Found filter={filter} />
-        <Newer filter={filter} now={now} onShow={refresh} />
+        <Newer filter={filter} now={now} rows={list.rows} onShow={refresh} />
+        <Ahead now={now} rows={list.rows} />
         <span className="grow" />
         {marked.length > 0 && (
           <>
@@ -173,7 +178,7 @@ export function Component() {
           }
         >
           {filtered ? "Try a longer time or fewer filters." : "Ask a question, or send OpenTelemetry spans to /v1/traces."}
-          {!filter.any && " Traces whose beginning was not sent here are shown by the switch above."}
+          {!any && " Filters were asked of the span by which a trace begins; the switch above asks every span, and shows traces begun elsewhere too."}
         </Empty>
       ) : (
         <Rows
@@ -350,13 +355,15 @@ function OverTime({
   const from = filter.from ? Date.parse(filter.from) : backFrom(now);
   const to = filter.to ? Date.parse(filter.to) : now;
   const bucket = bucketFor(from, to);
+  // Where every span is asked, a trace is in each bucket in which a span of it passes.
   const asked = {
     ...filter,
-    filter: both("entry", filter.filter ?? undefined),
+    any: undefined,
+    filter: filter.any ? filter.filter : both("entry", filter.filter ?? undefined),
     from: new Date(from).toISOString(),
     to: new Date(to).toISOString(),
     bucket: bucket.name,
-    measures: "count,errors",
+    measures: filter.any ? "traces" : "count,errors",
   };
   const metrics = useQuery(queries.traceMetrics(asked));
   const shown = useMemo(
@@ -378,20 +385,33 @@ function OverTime({
 function Found({ filter }: { filter: TraceFilter }) {
   const found = useQuery(queries.tracesCount(filter));
   if (!found.data || found.error) return null;
-  return <span className="soft num">{`${found.data.exact ? "" : "about "}${plural(found.data.count, "trace")}`}</span>;
+  const { count: n, exact, waiting } = found.data;
+  if (!waiting) return <span className="soft num">{`${exact ? "" : "about "}${plural(n, "trace")}`}</span>;
+  return (
+    <span className="soft num" title="They are stored, and the lake does not take them: its disk is full, or its store is away.">
+      {`${plural(n, "trace")}; ${plural(waiting, "span")} or more cannot be found yet`}
+    </span>
+  );
 }
 
 /** What began since the list was read does not push it about: it is shown when somebody wants it. */
-function Newer({ filter, now, onShow }: { filter: TraceFilter; now: number; onShow: () => void }) {
-  const since = new Date(now).toISOString();
+function Newer({ filter, now, rows, onShow }: { filter: TraceFilter; now: number; rows: readonly Slot<TraceSummary>[]; onShow: () => void }) {
   const newer = useQuery({
-    ...queries.tracesCount({ ...filter, from: since, to: undefined }),
+    queryKey: ["traces", "newer", filter, now],
+    queryFn: async ({ signal }) => {
+      // Not later: what a wrong clock dates so is in the list.
+      const until = Date.now();
+      const { count: began } = await api.traces.count({ ...filter, from: new Date(now).toISOString(), to: new Date(until).toISOString() }, signal);
+      return { began, until };
+    },
     enabled: filter.to === undefined,
     refetchInterval: 15_000,
-    placeholderData: undefined,
+    retry: false,
   });
-  const n = newer.data?.count ?? 0;
-  if (n === 0 || filter.to !== undefined) return null;
+  if (!newer.data || filter.to !== undefined) return null;
+  const items = rows.map(({ item }) => item);
+  const n = newerThan(newer.data.began, items, [now, newer.data.until]);
+  if (n === 0) return null;
   return (
     <Button size="sm" look="ghost" icon="refresh" onClick={onShow}>
       {`${short(n)} newer`}
@@ -399,34 +419,63 @@ function Newer({ filter, now, onShow }: { filter: TraceFilter; now: number; onSh
   );
 }
 
-function AppFilter({ value, onChange }: { value: string; onChange: (v: string) => void }) {
-  const apps = useQuery({ ...queries.apps(), staleTime: 60_000 });
-  const names = new Set([...(apps.data?.items.map((a) => a.name) ?? []), ...(value ? [value] : [])]);
+/** The chart ends now, and the list does not. */
+function Ahead({ now, rows }: { now: number; rows: readonly Slot<TraceSummary>[] }) {
+  const items = useMemo(() => rows.map(({ item }) => item), [rows]);
+  const n = aheadOf(items, now);
+  if (n === 0) return null;
+  return (
+    <span className="soft num" title="By the clock of whoever sent them they are yet to begin. They stand in the list, and not in the chart.">
+      {`${short(n)} from a clock that is ahead`}
+    </span>
+  );
+}
+
+/** What the traces of a time have, or those of the last month where all of it is meant. */
+function useGroups(by: string, filter: string, { from, to }: Stretch, now: number) {
+  return useQuery({
+    ...queries.traceMetrics({ by, filter, from: from ?? new Date(backFrom(now)).toISOString(), to, measures: "count", limit: 100 }),
+    staleTime: 60_000,
+  });
+}
+
+function AppFilter({
+  app,
+  service,
+  stretch,
+  now,
+  onChange,
+}: {
+  app: string;
+  service: string;
+  stretch: Stretch;
+  now: number;
+  onChange: (values: Record<string, string>) => void;
+}) {
+  const apps = useGroups("app", "entry and app exists", stretch, now);
+  const services = useGroups("service", "entry and service exists and not app exists", stretch, now);
   return (
     <Select
       label="App"
       hideLabel
-      value={value}
-      onChange={onChange}
-      choices={[{ value: "", label: "Any app" }, ...[...names].map((n) => ({ value: n, label: n }))]}
+      value={senderValue(app, service)}
+      onChange={(value) => onChange(senderOf(value))}
+      choices={senders(apps.data, services.data, app, service)}
     />
   );
 }
 
-function ModelFilter({ value, onChange, seen }: { value: string; onChange: (v: string) => void; seen: readonly Slot<TraceSummary>[] }) {
-  const models = useQuery({ ...queries.models(), staleTime: 60_000 });
-  const names = new Set([
-    ...(models.data?.items.map((m) => m.name) ?? []),
-    ...seen.flatMap(({ item }) => (item?.model ? [item.model] : [])),
-    ...(value ? [value] : []),
-  ]);
-  return (
-    <Select
-      label="Model"
-      hideLabel
-      value={value}
-      onChange={onChange}
-      choices={[{ value: "", label: "Any model" }, ...[...names].map((n) => ({ value: n, label: n }))]}
-    />
-  );
+function ModelFilter({
+  value,
+  stretch,
+  now,
+  onChange,
+}: {
+  value: string;
+  stretch: Stretch;
+  now: number;
+  onChange: (v: string) => void;
+}) {
+  const found = useGroups("model", "model exists", stretch, now);
+  return <Select label="Model" hideLabel value={value} onChange={onChange} choices={models(found.data, value)} />;
 }

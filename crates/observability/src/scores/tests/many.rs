@@ -65,7 +65,8 @@ impl Room {
             self.room.count_any(&reader, &filter).await.unwrap(),
             self.room.count_spans(&reader, &filter).await.unwrap(),
         ];
-        let lengths = [traces.len(), any.len(), spans.len()].map(|count| Counted { count: count as u64, exact: true });
+        let lengths =
+            [traces.len(), any.len(), spans.len()].map(|count| Counted { count: count as u64, exact: true, waiting: 0 });
         assert_eq!((counts, exported.len()), (lengths, spans.len()), "{filter:?}");
         let told = Told {
             traces,

@@ -1,0 +1,157 @@
+//! Whose spans are that do not say so themselves: who pays is found by user, whatever order the spans of a trace came in.
+
+use mainspring_kernel::Stop;
+
+use super::{
+    asking::{NOW, SECOND},
+    *,
+};
+use crate::{GatheredBy, Measured, MetricsQuestion, SpanFilter, belonging::late};
+
+/// A call of a model that used so many tokens, and does not say for whom.
+fn call(above: &Span, tokens: i64) -> Span {
+    let attributes = Map::from_iter([
+        ("resource.service.name".to_owned(), json!("shop")),
+        (names::OPERATION.to_owned(), json!("chat")),
+        (names::REQUEST_MODEL.to_owned(), json!("gpt")),
+        (names::INPUT_TOKENS.to_owned(), json!(tokens)),
+    ]);
+    let start = above.start.as_micros() + 1;
+    Span { trace: above.trace, parent: Some(above.span), kind: SpanKind::Client, attributes, ..span(start, &[]) }
+}
+
+/// The span by which a program's trace begins: it says who asked.
+fn root(user: &str) -> Span {
+    let attributes = Map::from_iter([("user.id".to_owned(), json!(user)), ("session.id".to_owned(), json!(format!("s-{user}")))]);
+    Span { name: "checkout".into(), kind: SpanKind::Internal, attributes, ..span(NOW - SECOND, &[]) }
+}
+
+async fn tell(room: &Observability, spans: &[Span]) {
+    room.record_durably(spans.to_vec(), WAIT).await.unwrap();
+    room.drain(WAIT).await.unwrap();
+}
+
+async fn look(room: &Observability) {
+    late::look(room.kept(), Timestamp::from_micros(NOW), &Stop::never()).await.unwrap();
+}
+
+/// The tokens of each user, or session.
+async fn used(room: &Observability, by: &str) -> Vec<(Option<String>, i64)> {
+    let (by, measures) = (vec![by.to_owned()], vec!["input_tokens".to_owned()]);
+    let question = MetricsQuestion { by, measures, ..MetricsQuestion::default() };
+    let rows = room.measure(&actor(Labels::All), question).await.unwrap().rows;
+    let tokens = |value: Option<Measured>| match value {
+        Some(Measured::Count(tokens)) => tokens,
+        other => panic!("{other:?}"),
+    };
+    let mut used: Vec<_> = rows
+        .into_iter()
+        .filter(|row| row.values[0].is_some())
+        .map(|mut row| (row.keys.remove(0), tokens(row.values[0])))
+        .collect();
+    used.sort();
+    used
+}
+
+fn of(named: &str, tokens: i64) -> (Option<String>, i64) {
+    (Some(named.to_owned()), tokens)
+}
+
+async fn spans_of(room: &Observability, filter: &str) -> u64 {
+    let filter = TraceFilter { also: filter.parse::<SpanFilter>().unwrap(), ..TraceFilter::default() };
+    room.count_spans(&actor(Labels::All), &filter).await.unwrap().count
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_pays_is_found_whatever_order_the_spans_of_a_trace_come_in() {
+    for order in [vec![vec![0, 1, 2]], vec![vec![0], vec![1, 2]], vec![vec![2], vec![1], vec![0]], vec![vec![1, 2], vec![0]]] {
+        let dir = tempfile::tempdir().unwrap();
+        let Room { room, .. } = open(dir.path(), Capture::Full).await;
+        let root = root("ann");
+        let step = Span { name: "step".into(), attributes: Map::new(), ..call(&root, 0) };
+        let spans = [root.clone(), step.clone(), call(&step, 12)];
+        for batch in &order {
+            tell(&room, &batch.iter().map(|at| spans[*at].clone()).collect::<Vec<_>>()).await;
+        }
+        look(&room).await;
+        assert_eq!(used(&room, "user").await, [of("ann", 12)], "{order:?}");
+        assert_eq!(used(&room, "session").await, [of("s-ann", 12)], "{order:?}");
+        assert_eq!((spans_of(&room, "user = ann").await, spans_of(&room, "user = ann and model = gpt").await), (3, 1));
+        let mut read = read_whole(&room, &actor(Labels::All), root.trace).await.unwrap();
+        read.sort_by_key(|span| span.start);
+        assert_eq!(read, spans, "what was sent is as it was sent");
+        let users = room.gathered(&actor(Labels::All), GatheredBy::User, &TraceFilter::default(), &PageRequest::first(9)).await;
+        let users = users.unwrap().items;
+        assert_eq!(users.iter().map(|user| (user.id.as_str(), user.input_tokens)).collect::<Vec<_>>(), [("ann", 12)]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_users_in_a_trace_each_pays_for_what_lies_beneath_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let batch = Span { attributes: Map::new(), ..root("nobody") };
+    let beneath = |user: &str| Span { trace: batch.trace, parent: Some(batch.span), ..root(user) };
+    let (ann, bob) = (beneath("ann"), beneath("bob"));
+    let (of_ann, of_bob, of_all) = (call(&ann, 1), call(&bob, 2), call(&batch, 4));
+    // As long as only one is named, all of the trace is theirs.
+    tell(&room, &[of_ann, of_bob, of_all]).await;
+    tell(&room, &[ann]).await;
+    look(&room).await;
+    assert_eq!(used(&room, "user").await, [of("ann", 7)]);
+    tell(&room, &[bob]).await;
+    look(&room).await;
+    assert_eq!(used(&room, "user").await, [(None, 4), of("ann", 1), of("bob", 2)]);
+    tell(&room, &[batch]).await;
+    look(&room).await;
+    assert_eq!(used(&room, "user").await, [(None, 4), of("ann", 1), of("bob", 2)], "whoever began it names nobody");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_of_this_server_is_of_whom_the_caller_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let caller = root("ann");
+    let mut ours = call(&caller, 5);
+    ours.attributes.insert("mainspring.call".into(), json!("call_1"));
+    ours.attributes.remove("resource.service.name");
+    // As this server records its own, before the caller tells of its part.
+    room.record(ours);
+    room.drain(WAIT).await.unwrap();
+    tell(&room, &[caller]).await;
+    look(&room).await;
+    assert_eq!(used(&room, "user").await, [of("ann", 5)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_a_server_had_not_come_to_are_found_by_the_next_and_by_another_over_the_same_lake() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = root("ann");
+    {
+        let Room { room, tasks, .. } = open(dir.path(), Capture::Full).await;
+        tell(&room, &[call(&root, 12)]).await;
+        tell(&room, std::slice::from_ref(&root)).await;
+        room.kept().late.as_ref().unwrap().forget(|_| true);
+        tasks.shut_down(WAIT).await.unwrap();
+    }
+    let Room { room, tasks, .. } = open(dir.path(), Capture::Full).await;
+    look(&room).await;
+    assert_eq!(used(&room, "user").await, [of("ann", 12)]);
+    tasks.shut_down(WAIT).await.unwrap();
+
+    let lake = LanceLake::open(LanceConfig::new(LakeLocation::Local(dir.path().join("lake")))).await.unwrap();
+    let mut rooms = Vec::new();
+    for name in ["one", "other"] {
+        let (tasks, clock) = (Tasks::default(), FrozenClock::at(Timestamp::from_micros(NOW)));
+        let settings = Settings { shared: true, ..settings(&dir.path().join(name), 1 << 30, Capture::Full) };
+        let (time, access): (Arc<dyn Clock>, _) = (Arc::new(clock), Arc::new(Readable::default()));
+        let room = Observability::open(&lake, settings, &tasks, (time, Metrics::default()), access).await.unwrap();
+        rooms.push((room, tasks));
+    }
+    let bob = self::root("bob");
+    let [(one, _), (other, _)] = &rooms[..] else { panic!("two servers") };
+    tell(one, &[call(&bob, 3)]).await;
+    tell(other, &[bob]).await;
+    look(other).await;
+    assert_eq!(used(one, "user").await, [of("ann", 12), of("bob", 3)]);
+}
