@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use mainspring_kernel::Timestamp;
-use mainspring_llm::Span;
+use mainspring_llm::{Span, trace::SpanStatus};
 use opentelemetry_proto::tonic::{common::v1::KeyValue, resource::v1::Resource};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    spans::{Received, plain, weight_of},
+    spans::{Received, VALUE, plain, weight_of},
     weigh::DEPTH_MAX,
 };
 
@@ -17,7 +17,7 @@ use crate::{
 const AHEAD_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Long conversations lie in some thousands of attributes.
 const ATTRIBUTES_MAX: usize = 16_384;
-/// A record larger than this could not be read back from the spill: its text may take six times as much there.
+/// Whoever reads a record holds it in memory, and as JSON its text may take six times as much.
 const RECORD_MAX: usize = 10 << 20;
 /// How many attributes of a record were left out here.
 const LEFT_OUT: &str = "otel.attributes_left_out";
@@ -97,10 +97,15 @@ fn check(span: &mut Span, now: Timestamp) -> Result<(), &'static str> {
     for link in &mut span.links {
         cut(&mut link.attributes);
     }
-    let events: usize = span.events.iter().map(|event| event.name.len() + weight_of(&event.attributes)).sum();
-    let links: usize = span.links.iter().map(|link| weight_of(&link.attributes)).sum();
-    let whole = span.name.len() + weight_of(&span.attributes) + events + links;
-    if whole > RECORD_MAX { Err(TOO_LARGE) } else { Ok(()) }
+    if weight(span) > RECORD_MAX { Err(TOO_LARGE) } else { Ok(()) }
+}
+
+/// What a record takes, about: also events and links that say nothing take as much as a value beside their text.
+fn weight(span: &Span) -> usize {
+    let events: usize = span.events.iter().map(|event| VALUE + event.name.len() + weight_of(&event.attributes)).sum();
+    let links: usize = span.links.iter().map(|link| VALUE + weight_of(&link.attributes)).sum();
+    let message = if let SpanStatus::Error(message) = &span.status { message.len() } else { 0 };
+    span.name.len() + message + weight_of(&span.attributes) + events + links
 }
 
 /// Leaves out the last of very many attributes, and says how many.

@@ -26,7 +26,7 @@ const PARENT_IS_REMOTE: u32 = 0x100 | 0x200;
 /// Before what a scope says of itself, as `resource.` stands before what a resource does.
 const SCOPE: &str = "scope.";
 /// What a value takes beside its text, about.
-const VALUE: usize = 64;
+pub(crate) const VALUE: usize = 64;
 
 #[derive(Debug, Default)]
 pub(crate) struct Received {

@@ -1,7 +1,8 @@
 //! Segment files: what is stored before it is in the lake.
 //!
 //! A segment is a run of frames: length (u32 LE), CRC-32 of the payload (u32 LE), payload (a span as JSON).
-//! It is written whole, synced with its folder, and deleted when its spans are in the lake.
+//! It is written whole, synced with its folder, and deleted when its spans are in the lake. How large a span may be is asked of
+//! it before: a frame that could be written can be read.
 
 mod frames;
 

@@ -201,6 +201,10 @@ fn a_span_of_four_megabytes_is_kept_and_one_that_could_not_be_read_back_is_not()
     let attributes: Map<String, Value> = Map::from_iter([("long".to_owned(), Value::from("x".repeat(1 << 20)))]);
     let event = SpanEvent { name: "e".into(), at: Timestamp::from_micros(THEN), attributes };
     assert_eq!(received(|span| span.events = vec![event; 10]).rejected, 1);
+    // As JSON these take more than their names, and what a span says of its failure is written with it.
+    let empty = SpanEvent { name: String::new(), at: Timestamp::from_micros(THEN), attributes: Map::new() };
+    assert_eq!(received(|span| span.events = vec![empty; 200_000]).rejected, 1);
+    assert_eq!(received(|span| span.status = SpanStatus::Error("\u{1}".repeat(11 << 20))).rejected, 1);
 }
 
 #[test]

@@ -15,9 +15,6 @@ use serde::Serialize;
 
 use crate::table::Texts;
 
-/// A span larger than this is not one we wrote.
-const FRAME_MAX: usize = 64 << 20;
-
 /// What a segment held.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Segment {
@@ -89,7 +86,8 @@ impl Frames {
         }
         self.bytes.push(b'}');
         let payload = &self.bytes[at + 8..];
-        let (length, crc) = (u32::try_from(payload.len()).unwrap_or(u32::MAX), crc32fast::hash(payload));
+        let length = u32::try_from(payload.len()).map_err(std::io::Error::other)?;
+        let crc = crc32fast::hash(payload);
         self.bytes[at..at + 4].copy_from_slice(&length.to_le_bytes());
         self.bytes[at + 4..at + 8].copy_from_slice(&crc.to_le_bytes());
         self.spans += 1;
@@ -128,9 +126,6 @@ fn frame(bytes: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
     let (head, rest) = bytes.split_at_checked(8)?;
     let length = u32::from_le_bytes(head[..4].try_into().ok()?) as usize;
     let crc = u32::from_le_bytes(head[4..].try_into().ok()?);
-    if length > FRAME_MAX {
-        return None;
-    }
     let (payload, rest) = rest.split_at_checked(length)?;
     Some(((crc32fast::hash(payload) == crc).then_some(payload), rest))
 }

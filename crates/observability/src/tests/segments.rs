@@ -25,6 +25,26 @@ async fn stored_spans_come_back_once_after_a_crash_between_commit_and_removal() 
     assert_eq!(ids, spans.iter().rev().map(|span| span.trace).collect::<Vec<_>>());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_span_of_any_size_comes_back_after_a_kill_and_so_does_what_stands_behind_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spans: Vec<Span> = (0..3).map(|n| span(n, &[])).collect();
+    // Six bytes of JSON each.
+    spans[1].attributes.insert("long".into(), "\u{1}".repeat(12 << 20).into());
+    let path = left(&spill::Spill::open(&dir.path().join("spill"), u64::MAX).unwrap(), &spans);
+    assert!(spill::size(&path) > 64 << 20);
+    let segment = spill::read(&path).unwrap().unwrap();
+    assert_eq!((segment.torn, segment.damaged), (0, 0));
+    assert!(segment.spans == spans);
+
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    // So much is brought while the process is there already.
+    room.bring_all(WAIT).await.unwrap();
+    let found = room.list(&actor(Labels::All), &TraceFilter::default(), &PageRequest::first(50)).await.unwrap();
+    let ids: Vec<TraceId> = found.items.iter().map(|trace| trace.trace).collect();
+    assert_eq!(ids, spans.iter().rev().map(|span| span.trace).collect::<Vec<_>>());
+}
+
 #[test]
 fn segments_that_another_process_takes_away_are_counted_no_longer_whoever_wrote_them() {
     let dir = tempfile::tempdir().unwrap();
