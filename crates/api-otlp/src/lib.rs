@@ -102,7 +102,9 @@ impl Otlp {
         let largest = if matches!(came.packing, Packing::Plain) { came.bytes.len() } else { limit };
         let mut held = place(&self.bodies, largest).await?;
         let (body, Weighed { weight, cut }) = off_thread(largest, move || {
-            let mut body = Vec::from(came.unpacked(limit)?);
+            let body = came.unpacked(limit)?;
+            let trimmed = encoding == Encoding::Protobuf && signal == Signal::Traces;
+            let mut body = Vec::from(if trimmed { weigh::trim(body) } else { body });
             let weighed = weigh(&mut body, encoding, signal, weight_limit)?;
             Ok((body, weighed))
         })

@@ -13,7 +13,7 @@ use opentelemetry_proto::tonic::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    shared::{Left, Name, check_time, cut, of_resource, say_also},
+    shared::{ATTRIBUTES_MAX, Left, Name, check_time, cut, of_resource, say_also},
     spans::{SHARED_MAX, TOO_MUCH_SHARED, pair, time, weight_of, with_scope},
 };
 
@@ -159,7 +159,7 @@ impl Making<'_> {
         let since = if said.start == 0 { None } else { Some(time(said.start)?) };
         let mut attributes = self.shared.clone();
         attributes.extend(said.attributes.into_iter().map(pair));
-        cut(&mut attributes);
+        cut(&mut attributes, ATTRIBUTES_MAX);
         let series = Name::of("metric")
             .and(self.project.to_string().as_bytes())
             .and(self.name.as_bytes())

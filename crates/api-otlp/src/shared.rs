@@ -16,7 +16,12 @@ use crate::{
 /// Clocks differ; by more than this one of them is wrong, and what lies in the future never grows old.
 const AHEAD_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Long conversations lie in some thousands of attributes.
-const ATTRIBUTES_MAX: usize = 16_384;
+pub(crate) const ATTRIBUTES_MAX: usize = 16_384;
+/// Some write an event for each piece of an answer. SDKs keep 128 events and 128 links of a span unless they are told otherwise.
+pub(crate) const EVENTS_MAX: usize = 8_192;
+pub(crate) const LINKS_MAX: usize = 1_024;
+/// Of each event, and of each link; here too SDKs keep 128.
+const THEIR_ATTRIBUTES_MAX: usize = 1_024;
 /// Whoever reads a record holds it in memory, and as JSON its text may take six times as much.
 const RECORD_MAX: usize = 10 << 20;
 /// How many attributes of a record were left out here.
@@ -90,12 +95,12 @@ pub(crate) fn bound(received: &mut Received, now: Timestamp) {
 fn check(span: &mut Span, now: Timestamp) -> Result<(), &'static str> {
     check_time(span.start, now)?;
     check_time(span.end, now)?;
-    cut(&mut span.attributes);
+    cut(&mut span.attributes, ATTRIBUTES_MAX);
     for event in &mut span.events {
-        cut(&mut event.attributes);
+        cut(&mut event.attributes, THEIR_ATTRIBUTES_MAX);
     }
     for link in &mut span.links {
-        cut(&mut link.attributes);
+        cut(&mut link.attributes, THEIR_ATTRIBUTES_MAX);
     }
     if weight(span) > RECORD_MAX { Err(TOO_LARGE) } else { Ok(()) }
 }
@@ -109,17 +114,24 @@ fn weight(span: &Span) -> usize {
 }
 
 /// Leaves out the last of very many attributes, and says how many.
-pub(crate) fn cut(attributes: &mut Map<String, Value>) {
-    let over = attributes.len().saturating_sub(ATTRIBUTES_MAX);
+pub(crate) fn cut(attributes: &mut Map<String, Value>, most: usize) {
+    let over = attributes.len().saturating_sub(most);
     if over == 0 {
         return;
     }
     let mut place = 0;
     attributes.retain(|_, _| {
         place += 1;
-        place <= ATTRIBUTES_MAX
+        place <= most
     });
     attributes.insert(LEFT_OUT.to_owned(), over.into());
+}
+
+/// Leaves out the last of very many events or links. Answers how many.
+pub(crate) fn leave_out<T>(list: &mut Vec<T>, most: usize) -> u32 {
+    let over = list.len().saturating_sub(most);
+    list.truncate(most);
+    u32::try_from(over).unwrap_or(u32::MAX)
 }
 
 /// A name made of what a record says: a sender that repeats it repeats the name.

@@ -14,7 +14,7 @@ use opentelemetry_proto::tonic::{
 };
 use serde_json::{Map, Value};
 
-use crate::shared::say_also;
+use crate::shared::{EVENTS_MAX, LINKS_MAX, leave_out, say_also};
 
 /// What spans share is written out with each of them: one long text with very many short spans would be a thousand times what
 /// came. Of one export it takes this many bytes at most.
@@ -112,7 +112,7 @@ pub(crate) fn with_scope(mut shared: Map<String, Value>, scope: Option<Instrumen
     shared
 }
 
-/// How many a sender left out, where it did.
+/// How many were left out, where some were.
 pub(crate) fn say_dropped(attributes: &mut Map<String, Value>, name: &str, count: u32) {
     if count > 0 {
         attributes.insert(name.to_owned(), count.into());
@@ -125,7 +125,7 @@ fn say_state(attributes: &mut Map<String, Value>, state: String) {
     }
 }
 
-fn span(proto: ProtoSpan, project: ProjectId, shared: &Map<String, Value>) -> Result<Span, &'static str> {
+fn span(mut proto: ProtoSpan, project: ProjectId, shared: &Map<String, Value>) -> Result<Span, &'static str> {
     let trace = TraceId::from_slice(&proto.trace_id).ok_or("a trace id is not 16 bytes, or all zero")?;
     let span = SpanId::from_slice(&proto.span_id).ok_or("a span id is not 8 bytes, or all zero")?;
     let parent = match proto.parent_span_id.as_slice() {
@@ -146,10 +146,12 @@ fn span(proto: ProtoSpan, project: ProjectId, shared: &Map<String, Value>) -> Re
         end = start;
     }
     say_state(&mut attributes, proto.trace_state);
+    // What is left out here is told with what the sender left out.
+    let (events, links) = (leave_out(&mut proto.events, EVENTS_MAX), leave_out(&mut proto.links, LINKS_MAX));
     for (name, count) in [
         (names::DROPPED_ATTRIBUTES, proto.dropped_attributes_count),
-        (names::DROPPED_EVENTS, proto.dropped_events_count),
-        (names::DROPPED_LINKS, proto.dropped_links_count),
+        (names::DROPPED_EVENTS, proto.dropped_events_count.saturating_add(events)),
+        (names::DROPPED_LINKS, proto.dropped_links_count.saturating_add(links)),
     ] {
         say_dropped(&mut attributes, name, count);
     }

@@ -4,6 +4,8 @@
 //! become gigabytes. So its parts are counted first. On the way goes what its readers would refuse the whole of it for: values
 //! that lie too deep in others.
 
+mod trim;
+
 use std::mem::size_of;
 
 use mainspring_kernel::text::elide;
@@ -20,6 +22,7 @@ use opentelemetry_proto::tonic::{
     trace::v1::{ResourceSpans, ScopeSpans, Span, Status, span},
 };
 
+pub(crate) use self::trim::trim;
 use crate::{
     mend::{Mended, mend},
     request::{Encoding, malformed, too_large},

@@ -312,7 +312,8 @@ pub mod names {
     pub const PARENT_REMOTE: &str = "otel.parent.remote";
     /// What `tracestate` said, of a span or of a link.
     pub const TRACE_STATE: &str = "otel.trace_state";
-    /// How many the sender left out, as OpenTelemetry names it where its protocol is not spoken.
+    /// How many the sender left out, and of events and links this server, as OpenTelemetry names it where its protocol is not
+    /// spoken.
     pub const DROPPED_ATTRIBUTES: &str = "otel.dropped_attributes_count";
     pub const DROPPED_EVENTS: &str = "otel.dropped_events_count";
     pub const DROPPED_LINKS: &str = "otel.dropped_links_count";

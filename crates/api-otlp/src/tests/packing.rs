@@ -1,16 +1,20 @@
 //! How bodies come, and bodies made to take more than they are.
 
-use std::io::Write;
+use std::{io::Write, sync::LazyLock};
 
 use flate2::{
     Compression,
     write::{DeflateEncoder, GzEncoder, ZlibEncoder},
 };
 use http::HeaderValue;
+use mainspring_llm::trace::names;
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
     metrics::v1::metric::Data,
-    trace::v1::{ResourceSpans, ScopeSpans, Span},
+    trace::v1::{
+        ResourceSpans, ScopeSpans, Span,
+        span::{Event, Link},
+    },
 };
 use proptest::prelude::*;
 use prost::Message;
@@ -19,12 +23,14 @@ use serde_json::json;
 use super::{example, export, project};
 use crate::{
     request::{Encoding, Packing, decode, decode_leniently, unpack},
+    shared::{EVENTS_MAX, LINKS_MAX},
     signal::Signal,
     spans,
-    weigh::weigh,
+    weigh::{trim, weigh},
 };
 
 const TEXT: usize = 1_000_000;
+static CROWDED: LazyLock<Vec<u8>> = LazyLock::new(|| crowded(EVENTS_MAX + 1, LINKS_MAX + 1).encode_to_vec());
 
 fn packed(packing: Packing) -> Vec<u8> {
     let text = vec![b'a'; TEXT];
@@ -155,12 +161,86 @@ fn an_export_of_very_many_empty_parts_is_refused_by_what_it_would_take() {
     }
 }
 
+/// The export of the example with so many events and links of its span, before and behind a span that has few.
+fn crowded(events: usize, links: usize) -> ExportTraceServiceRequest {
+    let mut export = export();
+    let spans = &mut export.resource_spans[0].scope_spans[0].spans;
+    let mut many = spans[0].clone();
+    many.events.extend((1..events).map(|n| Event { name: format!("e{n}"), ..Event::default() }));
+    many.links = vec![Link { trace_id: vec![1; 16], span_id: vec![2; 8], ..Link::default() }; links];
+    (many.dropped_events_count, many.dropped_links_count) = (2, 0);
+    *spans = vec![spans[0].clone(), many, spans[0].clone()];
+    export
+}
+
+#[test]
+fn of_very_many_events_and_links_the_last_are_left_out_and_counted() {
+    let export = crowded(EVENTS_MAX + 5, LINKS_MAX + 3);
+    let trimmed = trim(export.encode_to_vec().into());
+    let read = spans::read(export, project());
+    assert_eq!((read.spans.len(), read.rejected), (3, 0), "{}", read.reason);
+    let many = &read.spans[1];
+    assert_eq!((many.events.len(), many.links.len()), (EVENTS_MAX, LINKS_MAX));
+    assert_eq!(many.events[EVENTS_MAX - 1].name, format!("e{}", EVENTS_MAX - 1), "the first are kept");
+    assert_eq!((&many.attributes[names::DROPPED_EVENTS], &many.attributes[names::DROPPED_LINKS]), (&json!(7), &json!(3)));
+    // Whether they go before the export is decoded or behind it.
+    let decoded: ExportTraceServiceRequest = decode(&trimmed, Encoding::Protobuf).unwrap();
+    assert_eq!(decoded.resource_spans[0].scope_spans[0].spans[1].events.len(), EVENTS_MAX);
+    assert_eq!(spans::read(decoded, project()).spans, read.spans);
+    // What is not too much stays as it is.
+    let few = bytes::Bytes::from(crowded(EVENTS_MAX, LINKS_MAX).encode_to_vec());
+    assert_eq!(trim(few.clone()).as_ptr(), few.as_ptr());
+}
+
+#[test]
+fn very_many_empty_events_take_no_memory() {
+    let few = crowded(1, 0).encode_to_vec();
+    let empty = crowded(1, 0).resource_spans[0].scope_spans[0].spans[0].encode_to_vec();
+    let span = [empty, [0x5a, 0x00].repeat(1_000_000)].concat();
+    let within = |field: u8, bytes: &[u8]| {
+        let mut whole = vec![(field << 3) | 2];
+        prost::encoding::encode_varint(bytes.len() as u64, &mut whole);
+        [whole.as_slice(), bytes].concat()
+    };
+    let export = within(1, &within(2, &within(2, &span)));
+    let trimmed = trim(export.clone().into());
+    let weight = |bytes: &[u8]| weigh(bytes, Encoding::Protobuf, Signal::Traces.shape(), usize::MAX).unwrap();
+    assert!(weight(&export) > 50_000_000 && weight(&trimmed) < 1_000_000 + weight(&few), "{}", weight(&trimmed));
+    let read = spans::read(decode(&trimmed, Encoding::Protobuf).unwrap(), project());
+    // One event stood there before them.
+    assert_eq!(read.spans[0].attributes[names::DROPPED_EVENTS], 1_000_001 - EVENTS_MAX);
+}
+
 #[test]
 fn nothing_hides_behind_what_the_protocol_does_not_have() {
     // A group, which the decoder skips.
     for bytes in [&[0x0b, 0x0c][..], &[0x0a, 0x05, 0x00], &[0x80; 12]] {
         let weighed = weigh(&mut bytes.to_vec(), Encoding::Protobuf, Signal::Traces, usize::MAX);
         assert_eq!(weighed.unwrap_err().code, "otlp-malformed");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// Whatever of an export is changed or cut off: what can be read of it is the same when too much was left out.
+    #[test]
+    fn a_changed_export_says_the_same_with_less(
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+        end in prop::option::of(any::<prop::sample::Index>()),
+    ) {
+        let mut bytes = CROWDED.to_vec();
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        if let Some(end) = end {
+            bytes.truncate(end.index(bytes.len() + 1));
+        }
+        let trimmed = trim(bytes.clone().into());
+        let read = |bytes: &[u8]| decode(bytes, Encoding::Protobuf).ok().map(|export| spans::read(export, project()).spans);
+        if let Some(spans) = read(&bytes) {
+            prop_assert_eq!(read(&trimmed), Some(spans));
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use mainspring_kernel::Timestamp;
 use mainspring_llm::{
     Span,
-    trace::{SpanEvent, SpanStatus, names},
+    trace::{SpanEvent, SpanLink, SpanStatus, names},
 };
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use proptest::prelude::*;
@@ -218,6 +218,15 @@ fn of_very_many_attributes_the_last_are_left_out_and_counted() {
     let cut = many(20_000);
     assert_eq!((cut.len(), &cut["otel.attributes_left_out"]), (16_385, &json!(20_000 - 16_384)));
     assert!(cut.contains_key("a16383") && !cut.contains_key("a16384"));
+    // Of an event and of a link fewer are kept.
+    let nested: Map<String, Value> = (0..2_000).map(|n| (format!("a{n}"), Value::from(n))).collect();
+    let kept = received(|span| {
+        span.events = vec![SpanEvent { name: "e".into(), at: span.start, attributes: nested.clone() }];
+        span.links = vec![SpanLink { trace: span.trace, span: span.span, attributes: nested }];
+    });
+    for attributes in [&kept.spans[0].events[0].attributes, &kept.spans[0].links[0].attributes] {
+        assert_eq!((attributes.len(), &attributes["otel.attributes_left_out"]), (1_025, &json!(2_000 - 1_024)));
+    }
 }
 
 #[test]

@@ -130,6 +130,29 @@ async fn attributes_without_end_are_cut_and_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn events_without_end_are_cut_and_counted() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), "127.0.0.1");
+    let user = User::of(&server, None);
+    let trace = trace_of(1);
+    let times = [fixed(7, now()), fixed(8, now())].concat();
+    let span = |id: u64, events: usize| {
+        let ids = [field(1, &trace), field(2, &id.to_be_bytes()), field(5, b"work")].concat();
+        field(2, &[ids, times.clone(), field(11, b"").repeat(events)].concat())
+    };
+    // What stands beside it is kept, and so is what can be kept of it: two bytes an event are a hundred megabytes of JSON.
+    let export = field(1, &field(2, &[span(1, 0), span(2, 1_500_000), span(3, 1)].concat()));
+    let reply = send(&user, "/v1/traces", "application/x-protobuf", export).await;
+    assert_eq!((reply.status, reply.text.as_str()), (200, ""));
+    // In the order of their ids, as they began at one moment.
+    let kept = spans_of(&user, &hex(trace)).await;
+    let events: Vec<usize> = kept.iter().map(|span| span["events"].as_array().map_or(0, Vec::len)).collect();
+    assert_eq!(events, [0, 8_192, 1]);
+    assert_eq!(kept[1]["attributes"]["otel.dropped_events_count"], 1_500_000 - 8_192);
+    is_well(&server, &user).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn spans_of_four_megabytes_are_kept_and_larger_ones_are_counted() {
     let data = tempfile::tempdir().unwrap();
     let server = Server::start(data.path(), "127.0.0.1");
