@@ -28,7 +28,9 @@ pub(crate) use drift::{Drift, DriftAgainst};
 pub(crate) use forgetting::{Forget, Receipts, Tombstones};
 pub(crate) use identity::{Held, Keys, Members, Projects};
 pub(crate) use import::Import;
-pub(crate) use keeping::{Erase, Erasures, Retention};
+#[cfg(test)]
+pub(crate) use keeping::Kept;
+pub(crate) use keeping::{Erase, Erasures, Retention, SetRetention};
 pub(crate) use metrics::{ListMetrics, Metrics, ShowMetric};
 pub(crate) use money::{Calls, Limits, Only, ShowUsage, Stretch, Usage, UsageCommand};
 pub(crate) use monitors::Monitors;

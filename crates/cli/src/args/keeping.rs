@@ -25,16 +25,23 @@ impl Kept {
 pub(crate) enum Retention {
     /// Show what the project holds of each kind, and how long it stays.
     Show,
-    /// Say how long a kind is kept, and how much of it; what is left out is as the settings have it.
-    Set {
-        kind: Kept,
-        /// `12h`, `30d`.
-        #[arg(long, value_name = "TIME")]
-        keep_for: Option<String>,
-        /// Beyond so many bytes the oldest go first.
-        #[arg(long, value_name = "BYTES")]
-        max_bytes: Option<u64>,
-    },
+    /// Say how long a kind is kept, and how much of it. What is left out stays as it is; where all of it is, the project goes
+    /// back to what the settings say.
+    Set(SetRetention),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SetRetention {
+    pub(crate) kind: Kept,
+    /// `12h`, `30d`, or `server` for what the settings say.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) keep_for: Option<String>,
+    /// Beyond so many bytes the oldest go first.
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) max_bytes: Option<u64>,
+    /// However many bytes there are.
+    #[arg(long, conflicts_with = "max_bytes")]
+    pub(crate) no_max_bytes: bool,
 }
 
 #[derive(Debug, Args)]

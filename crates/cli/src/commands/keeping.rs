@@ -6,19 +6,21 @@ use mainspring_wire as wire;
 
 use super::{Session, segment};
 use crate::{
-    args::{Erase, Erasures, Retention},
+    args::{Erase, Erasures, Retention, SetRetention},
     output::{self, dash, line, printable, table},
 };
 
+const RETENTION: &str = "/api/v1/retention";
 const ALL: &str = "/api/v1/erasures";
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 pub(crate) async fn retention(session: &Session, command: Retention) -> anyhow::Result<ExitCode> {
     let found: wire::RetentionList = match command {
-        Retention::Show => session.client.get("/api/v1/retention").await?,
-        Retention::Set { kind, keep_for, max_bytes } => {
-            let path = format!("/api/v1/retention/{}", kind.as_str());
-            session.client.put(&path, &wire::SetRetention { keep_for, max_bytes }).await?
+        Retention::Show => session.client.get(RETENTION).await?,
+        Retention::Set(set) => {
+            let path = format!("{RETENTION}/{}", set.kind.as_str());
+            let now: wire::RetentionList = session.client.get(RETENTION).await?;
+            session.client.put(&path, &changed(now, set)).await?
         }
     };
     if session.json {
@@ -42,6 +44,20 @@ pub(crate) async fn retention(session: &Session, command: Retention) -> anyhow::
     let head = ["kind", "rows", "bytes", "oldest", "kept for", "at most", "last removal", "rows", "bytes"];
     table(&head, rows.collect());
     Ok(ExitCode::SUCCESS)
+}
+
+/// The rule as it is now with what was said; without a word, none.
+fn changed(now: wire::RetentionList, set: SetRetention) -> wire::SetRetention {
+    let SetRetention { kind, keep_for, max_bytes, no_max_bytes } = set;
+    if keep_for.is_none() && max_bytes.is_none() && !no_max_bytes {
+        return wire::SetRetention::default();
+    }
+    let own = now.items.into_iter().find(|held| held.kind == kind.as_str());
+    let (kept, most) = own.map_or((None, None), |own| ((!own.by_default).then_some(own.keep_for), own.max_bytes));
+    wire::SetRetention {
+        keep_for: keep_for.or(kept).filter(|keep| keep != "server"),
+        max_bytes: max_bytes.or(most).filter(|_| !no_max_bytes),
+    }
 }
 
 pub(crate) async fn erase(session: &Session, erase: Erase) -> anyhow::Result<ExitCode> {
@@ -132,4 +148,54 @@ pub(crate) async fn erasures(session: &Session, command: Erasures) -> anyhow::Re
     table(&["erasure", "of", "whose", "state", "asked", "spans", "points", "why"], rows.collect());
     output::more(page.next.as_deref());
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::Kept;
+
+    /// What becomes of a rule that keeps spans for two days, and a thousand bytes of them.
+    fn rule(keep_for: Option<&str>, max_bytes: Option<u64>, no_max_bytes: bool) -> (Option<String>, Option<u64>) {
+        let held = |kind: &str, keep_for: &str, max_bytes: Option<u64>| wire::RetentionView {
+            kind: kind.to_owned(),
+            rows: 0,
+            bytes: 0,
+            oldest: None,
+            keep_for: keep_for.to_owned(),
+            by_default: max_bytes.is_none(),
+            max_bytes,
+            last: None,
+        };
+        let now = wire::RetentionList { items: vec![held("logs", "30d", None), held("spans", "2d", Some(1_000))] };
+        let set = SetRetention { kind: Kept::Spans, keep_for: keep_for.map(str::to_owned), max_bytes, no_max_bytes };
+        let wire::SetRetention { keep_for, max_bytes } = changed(now, set);
+        (keep_for, max_bytes)
+    }
+
+    #[test]
+    fn what_is_not_said_of_a_rule_stays_and_without_a_word_it_goes() {
+        assert_eq!(rule(None, Some(7), false), (Some("2d".to_owned()), Some(7)));
+        assert_eq!(rule(Some("3d"), None, false), (Some("3d".to_owned()), Some(1_000)));
+        assert_eq!(rule(Some("server"), None, false), (None, Some(1_000)));
+        assert_eq!(rule(None, None, true), (Some("2d".to_owned()), None));
+        assert_eq!(rule(None, None, false), (None, None));
+    }
+
+    #[test]
+    fn the_time_that_the_settings_say_does_not_become_the_projects_own() {
+        let held = wire::RetentionView {
+            kind: "spans".to_owned(),
+            rows: 0,
+            bytes: 0,
+            oldest: None,
+            keep_for: "30d".to_owned(),
+            by_default: true,
+            max_bytes: None,
+            last: None,
+        };
+        let set = SetRetention { kind: Kept::Spans, keep_for: None, max_bytes: Some(7), no_max_bytes: false };
+        let set = changed(wire::RetentionList { items: vec![held] }, set);
+        assert_eq!(set, wire::SetRetention { keep_for: None, max_bytes: Some(7) });
+    }
 }

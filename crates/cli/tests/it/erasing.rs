@@ -189,7 +189,9 @@ async fn deleting_half_gives_about_half_of_the_bytes_back() {
     let held = run(data.path(), &["retention", "show"]);
     assert_eq!((&held["items"][0]["kind"], &held["items"][0]["rows"]), (&json!("spans"), &json!(1_002)), "{held}");
     let most = (held["items"][0]["bytes"].as_u64().unwrap() / 2).to_string();
-    run(data.path(), &["retention", "set", "spans", "--max-bytes", &most]);
+    run(data.path(), &["retention", "set", "spans", "--keep-for", "20d"]);
+    let set = run(data.path(), &["retention", "set", "spans", "--max-bytes", &most]);
+    assert_eq!((&set["items"][0]["keep_for"], &set["items"][0]["by_default"]), (&json!("20d"), &json!(false)), "{set}");
     until("half of the spans to be gone", async || {
         let left = user.get(SENT).await.json()["count"].as_u64().unwrap();
         left < 700
@@ -201,7 +203,8 @@ async fn deleting_half_gives_about_half_of_the_bytes_back() {
     assert!(spans["rows"].as_u64() > Some(300) && spans["last"]["all_rows"].as_u64() > Some(300), "{held}");
     assert!(logs.get("last").is_none() && logs["by_default"] == true, "{held}");
     // What is asked for twice is as if it were asked for once.
-    assert_eq!(run(data.path(), &["retention", "set", "spans"])["items"][0].get("max_bytes"), None);
+    let set = run(data.path(), &["retention", "set", "spans"]);
+    assert_eq!((set["items"][0].get("max_bytes"), &set["items"][0]["by_default"]), (None, &json!(true)), "{set}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
