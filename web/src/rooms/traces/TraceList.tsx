@@ -465,17 +465,7 @@ function AppFilter({
   );
 }
 
-function ModelFilter({
-  value,
-  stretch,
-  now,
-  onChange,
-}: {
-  value: string;
-  stretch: Stretch;
-  now: number;
-  onChange: (v: string) => void;
-}) {
+function ModelFilter({ value, stretch, now, onChange }: { value: string; stretch: Stretch; now: number; onChange: (v: string) => void }) {
   const found = useGroups("model", "model exists", stretch, now);
   return <Select label="Model" hideLabel value={value} onChange={onChange} choices={models(found.data, value)} />;
 }
