@@ -24,8 +24,11 @@ const BOUNDS: &str = "explicitBounds";
 /// Of a bound that is infinite: nothing that is measured lies beyond this one.
 const BEYOND: f64 = 1e308;
 /// Floats, which may come as text.
-const FLOATS: [&str; 7] = [DOUBLE, "asDouble", "sum", "min", "max", "zeroThreshold", BOUNDS];
+const FLOATS: [&str; 7] = [DOUBLE, MEASURED, "sum", "min", "max", "zeroThreshold", BOUNDS];
 const DOUBLE: &str = "doubleValue";
+const MEASURED: &str = "asDouble";
+/// Of a point: the first bit says that it has no value.
+const FLAGS: &str = "flags";
 
 pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
     let mut out = Vec::with_capacity(bytes.len());
@@ -48,6 +51,8 @@ enum Said {
     Value,
     /// A float that no number of JSON is: it is said as text.
     Text(String),
+    /// What a point measured is no number: it says that it has none.
+    NoNumber,
 }
 
 impl Straight<'_> {
@@ -65,6 +70,7 @@ impl Straight<'_> {
             Ok(number) if number.is_finite() => self.write(&number),
             Ok(number) if self.field == DOUBLE => Ok(Said::Text(number.to_string())),
             Ok(number) if self.field == BOUNDS && !number.is_nan() => self.write(&number.clamp(-BEYOND, BEYOND)),
+            Ok(number) if self.field == MEASURED && number.is_nan() => Ok(Said::NoNumber),
             Ok(_) => Ok(Said::Nothing),
             Err(_) => self.write(text),
         }
@@ -87,7 +93,8 @@ impl<'de> Visitor<'de> for Straight<'_> {
     }
 
     fn visit_unit<E: Error>(self) -> Result<Said, E> {
-        Ok(Said::Nothing)
+        // JavaScript writes so what is no number.
+        Ok(if self.field == MEASURED { Said::NoNumber } else { Said::Nothing })
     }
 
     fn visit_bool<E: Error>(self, value: bool) -> Result<Said, E> {
@@ -136,7 +143,7 @@ impl<'de> Visitor<'de> for Straight<'_> {
                 }
                 Some(Said::Value) => {}
                 // An item that is left out would move the others.
-                Some(Said::Nothing | Said::Text(_)) => out.extend_from_slice(b"null"),
+                Some(Said::Nothing | Said::Text(_) | Said::NoNumber) => out.extend_from_slice(b"null"),
             }
             first = false;
         }
@@ -148,13 +155,15 @@ impl<'de> Visitor<'de> for Straight<'_> {
         let Self { out, field } = self;
         out.push(b'{');
         let (mut first, mut has_values) = (true, false);
+        let (mut has_number_or_flags, mut no_number) = (false, false);
         while let Some(name) = fields.next_key::<String>()? {
             let before = out.len();
             begin::<A::Error>(out, first, &name)?;
             match fields.next_value_seed(Straight { out: &mut *out, field: &name })? {
                 Said::Value => {}
-                Said::Nothing => {
+                said @ (Said::Nothing | Said::NoNumber) => {
                     out.truncate(before);
+                    no_number |= matches!(said, Said::NoNumber);
                     continue;
                 }
                 Said::Text(text) => {
@@ -164,6 +173,12 @@ impl<'de> Visitor<'de> for Straight<'_> {
                 }
             }
             has_values |= name == "values";
+            has_number_or_flags |= [MEASURED, "asInt", FLAGS].contains(&name.as_str());
+            first = false;
+        }
+        if no_number && !has_number_or_flags {
+            begin::<A::Error>(out, first, FLAGS)?;
+            out.push(b'1');
             first = false;
         }
         if matches!(field, "arrayValue" | "kvlistValue") && !has_values {

@@ -22,12 +22,14 @@ const POINT_MAX: usize = 64 << 10;
 const TOO_LARGE: &str = "a point of a metric is larger than 64 KiB";
 /// What a bucket or a quantile takes, about.
 const BUCKET: usize = 16;
-/// Of a point that says only that there was none.
+/// Of a point that says only that there was none: a series has ended, or its program has.
 const NO_VALUE: u32 = 1;
 
 #[derive(Debug, Default)]
 pub(crate) struct Received {
     pub(crate) points: Vec<MetricPoint>,
+    /// Points that say that there was nothing to measure: there is nothing to keep of one, and nothing is lost.
+    pub(crate) without_value: usize,
     pub(crate) rejected: usize,
     /// Each reason once, in the order they came up.
     pub(crate) reason: String,
@@ -41,8 +43,12 @@ impl Received {
         }
     }
 
-    fn take(&mut self, made: Result<MetricPoint, &'static str>) {
-        match made {
+    fn take(&mut self, has_value: bool, make: impl FnOnce() -> Result<MetricPoint, &'static str>) {
+        if !has_value {
+            self.without_value += 1;
+            return;
+        }
+        match make() {
             Ok(point) if size_of(&point) > POINT_MAX => self.reject(1, TOO_LARGE),
             Ok(point) => self.points.push(point),
             Err(reason) => self.reject(1, reason),
@@ -104,7 +110,6 @@ struct Said {
     attributes: Vec<KeyValue>,
     start: u64,
     time: u64,
-    flags: u32,
 }
 
 impl Making<'_> {
@@ -113,30 +118,30 @@ impl Making<'_> {
             None => received.reject(1, "a metric has no data of a kind that is known"),
             Some(Data::Gauge(gauge)) => {
                 for point in gauge.data_points {
-                    received.take(self.number(point, PointKind::Gauge, None, false));
+                    received.take(is_number(&point), || self.number(point, PointKind::Gauge, None, false));
                 }
             }
             Some(Data::Sum(sum)) => {
                 let temporality = temporality(sum.aggregation_temporality);
                 for point in sum.data_points {
-                    received.take(self.number(point, PointKind::Sum, temporality, sum.is_monotonic));
+                    received.take(is_number(&point), || self.number(point, PointKind::Sum, temporality, sum.is_monotonic));
                 }
             }
             Some(Data::Histogram(histogram)) => {
                 let temporality = temporality(histogram.aggregation_temporality);
                 for point in histogram.data_points {
-                    received.take(self.histogram(point, temporality));
+                    received.take(has_value(point.flags), || self.histogram(point, temporality));
                 }
             }
             Some(Data::ExponentialHistogram(histogram)) => {
                 let temporality = temporality(histogram.aggregation_temporality);
                 for point in histogram.data_points {
-                    received.take(self.exponential(point, temporality));
+                    received.take(has_value(point.flags), || self.exponential(point, temporality));
                 }
             }
             Some(Data::Summary(summary)) => {
                 for point in summary.data_points {
-                    received.take(self.summary(point));
+                    received.take(has_value(point.flags), || self.summary(point));
                 }
             }
         }
@@ -150,9 +155,6 @@ impl Making<'_> {
     ) -> Result<MetricPoint, &'static str> {
         if self.name.is_empty() {
             return Err("a metric has no name");
-        }
-        if said.flags & NO_VALUE != 0 {
-            return Err("a point says that it has no value");
         }
         let at = time(said.time)?;
         check_time(at, self.now)?;
@@ -202,20 +204,20 @@ impl Making<'_> {
         temporality: Option<Temporality>,
         monotonic: bool,
     ) -> Result<MetricPoint, &'static str> {
-        let NumberDataPoint { attributes, start_time_unix_nano: start, time_unix_nano: time, flags, value, .. } = point;
+        let NumberDataPoint { attributes, start_time_unix_nano: start, time_unix_nano: time, value, .. } = point;
         let value = match value.ok_or("a point has no value")? {
             number_data_point::Value::AsDouble(number) => number,
             #[expect(clippy::cast_precision_loss, reason = "metrics are kept as floats")]
             number_data_point::Value::AsInt(number) => number as f64,
         };
-        let point = self.point(Said { attributes, start, time, flags }, (kind, temporality, monotonic))?;
+        let point = self.point(Said { attributes, start, time }, (kind, temporality, monotonic))?;
         Ok(MetricPoint { value: Some(value), ..point })
     }
 
     fn histogram(&self, point: HistogramDataPoint, temporality: Option<Temporality>) -> Result<MetricPoint, &'static str> {
-        let HistogramDataPoint { attributes, start_time_unix_nano: start, time_unix_nano: time, flags, .. } = point;
+        let HistogramDataPoint { attributes, start_time_unix_nano: start, time_unix_nano: time, .. } = point;
         let buckets = json!({"bounds": numbers(&point.explicit_bounds), "counts": point.bucket_counts});
-        let made = self.point(Said { attributes, start, time, flags }, (PointKind::Histogram, temporality, false))?;
+        let made = self.point(Said { attributes, start, time }, (PointKind::Histogram, temporality, false))?;
         let buckets = (!point.bucket_counts.is_empty()).then_some(buckets);
         Ok(MetricPoint { count: Some(point.count), sum: point.sum, min: point.min, max: point.max, buckets, ..made })
     }
@@ -225,7 +227,7 @@ impl Making<'_> {
         point: ExponentialHistogramDataPoint,
         temporality: Option<Temporality>,
     ) -> Result<MetricPoint, &'static str> {
-        let ExponentialHistogramDataPoint { attributes, start_time_unix_nano: start, time_unix_nano: time, flags, .. } = point;
+        let ExponentialHistogramDataPoint { attributes, start_time_unix_nano: start, time_unix_nano: time, .. } = point;
         let side = |buckets: Option<Buckets>| {
             buckets.map_or(Value::Null, |buckets| json!({"offset": buckets.offset, "counts": buckets.bucket_counts}))
         };
@@ -233,26 +235,30 @@ impl Making<'_> {
             "scale": point.scale, "zero_count": point.zero_count, "zero_threshold": number(point.zero_threshold),
             "positive": side(point.positive), "negative": side(point.negative),
         });
-        let made = self.point(Said { attributes, start, time, flags }, (PointKind::ExponentialHistogram, temporality, false))?;
+        let made = self.point(Said { attributes, start, time }, (PointKind::ExponentialHistogram, temporality, false))?;
         let buckets = Some(buckets);
         Ok(MetricPoint { count: Some(point.count), sum: point.sum, min: point.min, max: point.max, buckets, ..made })
     }
 
     fn summary(&self, point: SummaryDataPoint) -> Result<MetricPoint, &'static str> {
         let SummaryDataPoint {
-            attributes,
-            start_time_unix_nano: start,
-            time_unix_nano: time,
-            flags,
-            count,
-            sum,
-            quantile_values,
+            attributes, start_time_unix_nano: start, time_unix_nano: time, count, sum, quantile_values, ..
         } = point;
         let quantiles: Vec<Value> =
             quantile_values.iter().map(|at| json!({"quantile": number(at.quantile), "value": number(at.value)})).collect();
-        let made = self.point(Said { attributes, start, time, flags }, (PointKind::Summary, None, false))?;
+        let made = self.point(Said { attributes, start, time }, (PointKind::Summary, None, false))?;
         Ok(MetricPoint { count: Some(count), sum: Some(sum), buckets: Some(json!({"quantiles": quantiles})), ..made })
     }
+}
+
+const fn has_value(flags: u32) -> bool {
+    flags & NO_VALUE == 0
+}
+
+/// What was measured is no number where a share of nothing was to be told, or a program had nothing to measure.
+fn is_number(point: &NumberDataPoint) -> bool {
+    let is_nan = matches!(point.value, Some(number_data_point::Value::AsDouble(number)) if number.is_nan());
+    has_value(point.flags) && !is_nan
 }
 
 /// How a point counts, where that is not what is usual: totals, which of sums never fall. What is sent both ways at one moment would

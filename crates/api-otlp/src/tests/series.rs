@@ -4,7 +4,10 @@ use std::collections::HashSet;
 
 use mainspring_kernel::Timestamp;
 use mainspring_observability::{MetricPoint, PointKind, Temporality};
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::{
+    collector::metrics::v1::ExportMetricsServiceRequest,
+    metrics::v1::{metric::Data, number_data_point},
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -116,9 +119,31 @@ fn points_that_say_nothing_are_counted_and_the_others_are_kept() {
             at(json!({"asInt": "1"})), at(json!({})), at(json!({"flags": 1, "asInt": "1"})), {"asInt": "1"},
             {"timeUnixNano": "1644712661000000000", "asInt": "1"}]}}
     ]));
-    assert_eq!((received.points.len(), received.rejected), (1, 6));
+    assert_eq!((received.points.len(), received.rejected, received.without_value), (1, 5, 1));
     let reasons: Vec<&str> = received.reason.split("; ").collect();
-    assert_eq!((reasons[0], reasons.len()), ("a metric has no data of a kind that is known", 6), "{reasons:?}");
+    assert_eq!((reasons[0], reasons.len()), ("a metric has no data of a kind that is known", 5), "{reasons:?}");
+}
+
+#[test]
+fn a_series_that_has_ended_and_what_is_no_number_are_not_refused() {
+    let ended = || at(json!({"flags": 1}));
+    let received = read(&json!([
+        {"name": "queue", "gauge": {"dataPoints": [
+            ended(), at(json!({"asDouble": "NaN"})), at(json!({"asDouble": null})), at(json!({"asDouble": null, "asInt": "2"}))]}},
+        {"name": "calls", "sum": {"aggregationTemporality": 2, "dataPoints": [ended()]}},
+        {"name": "took", "histogram": {"aggregationTemporality": 2, "dataPoints": [ended()]}},
+        {"name": "spread", "exponentialHistogram": {"aggregationTemporality": 2, "dataPoints": [ended()]}},
+        {"name": "quantiles", "summary": {"dataPoints": [ended()]}}
+    ]));
+    assert_eq!((received.rejected, received.reason.as_str(), received.without_value), (0, "", 7));
+    assert_eq!(received.points.iter().map(|point| point.value).collect::<Vec<_>>(), [Some(2.0)]);
+    // So it is in protobuf.
+    let mut export = metrics(&json!([{"name": "queue", "gauge": {"dataPoints": [at(json!({"asDouble": 2.5}))]}}]));
+    let Some(Data::Gauge(gauge)) = &mut export.resource_metrics[0].scope_metrics[0].metrics[0].data else { panic!("{export:?}") };
+    gauge.data_points[0].value = Some(number_data_point::Value::AsDouble(f64::NAN));
+    let bytes = prost::Message::encode_to_vec(&export);
+    let received = points::read(decode(&bytes, Encoding::Protobuf).unwrap(), project(), Timestamp::from_micros(THEN));
+    assert_eq!((received.points.len(), received.rejected, received.without_value), (0, 0, 1));
 }
 
 #[test]
@@ -170,7 +195,7 @@ proptest! {
             let groups = changed.resource_metrics.iter().flat_map(|group| &group.scope_metrics);
             let sent: usize = groups.flat_map(|group| &group.metrics).map(points::points_of).sum();
             let received = points::read(changed, project(), Timestamp::from_micros(THEN));
-            prop_assert_eq!(received.points.len() + received.rejected, sent);
+            prop_assert_eq!(received.points.len() + received.without_value + received.rejected, sent);
         }
     }
 

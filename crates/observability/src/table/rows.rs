@@ -10,7 +10,7 @@ use mainspring_llm::{
 };
 use serde_json::{Map, Value};
 
-use super::ADOPTED;
+use super::{ADOPTED, LENT};
 use crate::{
     conventions::{Facts, SpanType, counted::Id},
     fault::TraceFault,

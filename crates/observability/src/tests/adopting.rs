@@ -132,6 +132,27 @@ async fn a_trace_is_entered_by_the_first_of_its_topmost_spans_when_it_has_been_q
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_trace_without_a_top_is_entered_by_the_span_that_began_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, other) = (part("one", TraceId::random(), None, NOW), part("other", TraceId::random(), None, NOW + 1));
+    let one = Span { parent: Some(other.span), ..one };
+    let other = Span { trace: one.trace, parent: Some(one.span), ..other };
+    let own = part("own parent", TraceId::random(), None, NOW + 2);
+    let own = Span { parent: Some(own.span), ..own };
+    {
+        let it = opened(dir.path()).await;
+        tell(&it.room, &[one, other, own]).await;
+        it.tasks.shut_down(WAIT).await.unwrap();
+    }
+    // Also where the process ends before it has been quiet for so long.
+    let it = opened(dir.path()).await;
+    assert_eq!(listed(&it.room).await, Vec::<String>::new());
+    look_later(&it).await;
+    assert_eq!((listed(&it.room).await, adopted(&it.room).await), (vec!["own parent".to_owned(), "one".to_owned()], 2));
+    it.tasks.shut_down(WAIT).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_entry_that_comes_late_takes_the_place_of_what_was_adopted() {
     let dir = tempfile::tempdir().unwrap();
     let it = opened(dir.path()).await;
