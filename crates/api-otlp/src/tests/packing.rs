@@ -204,7 +204,7 @@ fn very_many_empty_events_take_no_memory() {
     };
     let export = within(1, &within(2, &within(2, &span)));
     let trimmed = trim(export.clone().into());
-    let weight = |bytes: &[u8]| weigh(bytes, Encoding::Protobuf, Signal::Traces.shape(), usize::MAX).unwrap();
+    let weight = |bytes: &[u8]| weigh(&mut bytes.to_vec(), Encoding::Protobuf, Signal::Traces, usize::MAX).unwrap().weight;
     assert!(weight(&export) > 50_000_000 && weight(&trimmed) < 1_000_000 + weight(&few), "{}", weight(&trimmed));
     let read = spans::read(decode(&trimmed, Encoding::Protobuf).unwrap(), project());
     // One event stood there before them.

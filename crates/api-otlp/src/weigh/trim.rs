@@ -99,19 +99,26 @@ enum Said<'a> {
 fn next<'a>(bytes: &mut &'a [u8]) -> Option<Field<'a>> {
     let whole = *bytes;
     let mut rest = whole;
-    let key = varint(&mut rest).ok()?;
+    let key = number(&mut rest)?;
     let said = match key & 7 {
-        0 => Said::Number(varint(&mut rest).ok()?),
+        0 => Said::Number(number(&mut rest)?),
         1 => skip(&mut rest, 8).map(|_| Said::Fixed)?,
         5 => skip(&mut rest, 4).map(|_| Said::Fixed)?,
         2 => {
-            let length = usize::try_from(varint(&mut rest).ok()?).ok()?;
+            let length = usize::try_from(number(&mut rest)?).ok()?;
             Said::Bytes(skip(&mut rest, length)?)
         }
         _ => return None,
     };
     *bytes = rest;
     Some(Field { tag: key >> 3, whole: &whole[..whole.len() - rest.len()], said })
+}
+
+fn number(rest: &mut &[u8]) -> Option<u64> {
+    let mut at = 0;
+    let number = varint(rest, &mut at).ok()?;
+    *rest = &rest[at..];
+    Some(number)
 }
 
 fn skip<'a>(rest: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
