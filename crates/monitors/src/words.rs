@@ -229,12 +229,15 @@ fn unit(measure: &Measure) -> &str {
 }
 
 /// How often something came, and how fast it grows, is not in the unit of its points. `1` is none, and what stands in braces is
-/// a word.
+/// a word. Words by which `amount` makes percent of a figure are of shares that are measured here.
 fn of_points(metric: &MetricMeasure) -> &str {
     match metric.unit.as_deref() {
         None | Some("1") => "",
         Some(_) if matches!(metric.value.as_str(), "count" | "rate") => "",
-        Some(unit) => unit.trim_start_matches('{').trim_end_matches('}'),
+        Some(unit) => match unit.trim_start_matches('{').trim_end_matches('}') {
+            "share" | "points" => "",
+            unit => unit,
+        },
     }
 }
 

@@ -26,8 +26,9 @@ pub(super) use columns;
 const INSERT: &str = "INSERT INTO delivery (id, project, incident, receiver, what, state, notice, attempts, due, fence, created) \
     VALUES ($1, $2, $3, $4, $5, 'pending', $6, 0, $7, 0, $8)";
 const LAST: &str = "SELECT MAX(created) AS last FROM delivery WHERE incident = $1 AND receiver = $2";
-/// What nobody has begun to send may as well say the newest.
-const COVER: &str = "UPDATE delivery SET notice = $3, what = CASE WHEN what = 'updated' THEN $4 ELSE what END \
+/// What nobody has begun to send may as well say the newest. That it is worse is more than that it grew, or still goes on.
+const COVER: &str = "UPDATE delivery SET notice = $3, \
+    what = CASE WHEN CAST($4 AS TEXT) = 'escalated' AND what IN ('updated', 'reminder') THEN 'escalated' ELSE what END \
     WHERE incident = $1 AND receiver = $2 AND state = 'pending' AND attempts = 0 \
     AND what IN ('opened', 'updated', 'escalated', 'reopened', 'reminder')";
 /// Who heard of an incident, and when they were last told to look.
@@ -79,7 +80,7 @@ pub(crate) async fn insert_delivery(tx: &mut Tx, new: NewDelivery<'_>, now: Time
     tx.execute(INSERT, values).await.map(drop)
 }
 
-/// Answers whether a notice that waits says it now. An update that waits becomes `what` it is now.
+/// Answers whether a notice that waits says it now. An update or a reminder that waits becomes that it is worse, where it is.
 pub(crate) async fn cover(
     tx: &mut Tx,
     (incident, receiver): (IncidentId, &AssetRef),

@@ -9,8 +9,9 @@ use super::deliveries::{Leased, columns, read_delivery};
 
 /// Nothing older of its incident waits. And an update, which says only that there is more of it, comes a while after the last
 /// that was said of its incident, unless something of that waits behind it: what grows with every look is told of now and then.
+/// What was said later than now was said by a clock that was ahead, and nobody waits until that time has come.
 macro_rules! ready {
-    ($said_since:literal) => {
+    ($now:literal, $said_since:literal) => {
         concat!(
             " AND NOT EXISTS (SELECT 1 FROM delivery AS older WHERE older.incident = delivery.incident \
              AND older.receiver = delivery.receiver AND older.state = 'pending' AND older.id < delivery.id) \
@@ -18,6 +19,8 @@ macro_rules! ready {
              AND EXISTS (SELECT 1 FROM delivery AS said WHERE said.incident = delivery.incident \
              AND said.receiver = delivery.receiver AND said.id <> delivery.id AND said.attempted > ",
             $said_since,
+            " AND said.attempted <= ",
+            $now,
             ") AND NOT EXISTS (SELECT 1 FROM delivery AS newer WHERE newer.incident = delivery.incident \
              AND newer.receiver = delivery.receiver AND newer.state = 'pending' AND newer.id > delivery.id)) "
         )
@@ -29,7 +32,7 @@ const DUE_LANES: &str = concat!(
     "SELECT DISTINCT project, receiver FROM delivery WHERE state = 'pending' AND due <= $1 \
      AND NOT EXISTS (SELECT 1 FROM delivery AS held WHERE held.project = delivery.project \
      AND held.receiver = delivery.receiver AND held.state = 'pending' AND held.lease_until >= $1)",
-    ready!("$2"),
+    ready!("$1", "$2"),
     "LIMIT 1000"
 );
 const IN_LANE: &str = "SELECT id FROM delivery WHERE project = $1 AND receiver = $2 AND state = 'pending' \
@@ -41,7 +44,7 @@ const NEXT: &str = concat!(
     "SELECT ",
     columns!(),
     ", notice, fence FROM delivery WHERE project = $1 AND receiver = $2 AND state = 'pending' AND due <= $3",
-    ready!("$4"),
+    ready!("$3", "$4"),
     "ORDER BY attempts, CASE WHEN what IN ('opened', 'reopened', 'escalated') THEN 0 WHEN what IN ('updated', 'reminder') THEN 2 \
      ELSE 1 END, (SELECT CASE severity WHEN 'critical' THEN 0 WHEN 'error' THEN 1 WHEN 'warning' THEN 2 ELSE 3 END \
      FROM incident WHERE incident.id = delivery.incident), due, id LIMIT 1"

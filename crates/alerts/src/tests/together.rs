@@ -16,6 +16,8 @@ on_every_engine!(Catalog: [
     of_what_came_together_silences_hide_what_they_cover,
     what_is_new_or_worse_goes_before_what_only_grew,
     an_update_waits_unless_something_else_is_to_be_said,
+    an_update_does_not_wait_for_a_clock_that_was_ahead,
+    a_reminder_that_waits_becomes_the_news_that_it_is_worse,
     an_incident_that_grows_with_every_look_leaves_room_for_others,
 ]);
 
@@ -154,6 +156,36 @@ async fn an_update_waits_unless_something_else_is_to_be_said(catalog: Catalog) {
     room.deliver().await;
     assert_eq!(room.incident(id).await.state, IncidentState::Resolved);
     assert_eq!(heard(&upstream), ["opened latency 1", "updated latency 2", "resolved latency 0"]);
+}
+
+async fn an_update_does_not_wait_for_a_clock_that_was_ahead(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let upstream = Upstream::start(Script::default()).unwrap();
+    room.hook("ops", &upstream, "").await;
+    room.clock.advance(24 * HOUR);
+    room.raise("de").await;
+    room.deliver().await;
+    room.clock.set_back(24 * HOUR);
+    room.raise("fr").await;
+    room.deliver().await;
+    assert_eq!(heard(&upstream), ["opened latency 1", "updated latency 2"]);
+}
+
+async fn a_reminder_that_waits_becomes_the_news_that_it_is_worse(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let upstream = Upstream::start(Script::default()).unwrap();
+    room.hook_with("ops", &upstream, "", json!({ "remind_every": "1h" })).await;
+    room.raise("de").await;
+    room.deliver().await;
+    room.clock.advance(2 * HOUR);
+    room.alerts.remind_due().await.unwrap();
+    assert_eq!(room.said("ops").await, ["opened delivered", "reminder pending"]);
+    room.raise("fr").await;
+    assert_eq!(room.said("ops").await, ["opened delivered", "reminder pending"], "that there is more of it says it as well");
+    room.alerts.raise(Alert { severity: Severity::Critical, ..room.alert("it") }).await.unwrap();
+    room.deliver().await;
+    assert_eq!(room.said("ops").await, ["opened delivered", "escalated delivered"]);
+    assert_eq!(heard(&upstream), ["opened latency 1", "escalated latency 3"]);
 }
 
 async fn an_incident_that_grows_with_every_look_leaves_room_for_others(catalog: Catalog) {

@@ -30,6 +30,18 @@ async fn a_value_is_held_against_its_limit_however_few_points_it_is_of_and_silen
 }
 
 #[tokio::test]
+async fn a_value_is_told_as_programs_say_it_whatever_they_call_its_unit() {
+    for (unit, told) in [("{order}", "30 order"), ("{points}", "30"), ("share", "30"), ("$", "$30"), ("1", "30")] {
+        let metric = json!({ "name": "shop.orders", "value": "sum", "kind": "histogram", "unit": unit });
+        let mut watch = Watch::new(json!({ "measure": { "metric": metric }, "compare": { "threshold": { "above": 20.0 } } }));
+        watch.traffic.add(0..15, 1, |event| Event { value: 2.0, ..event });
+        let found = watch.look(15.0).await;
+        let says = sentence(&watch.spec, &found.slices[0]);
+        assert!(says.contains(&format!(" is {told} (15 measured)")), "{unit}: {says}");
+    }
+}
+
+#[tokio::test]
 async fn a_value_is_held_against_the_window_before_by_what_matters() {
     let mut watch = watch("sum", &json!({ "previous": { "by": 0.5 } }));
     for (minutes, value) in [(0..15, 1.0), (15..30, 1.4), (30..45, 2.2), (45..60, 0.0)] {
