@@ -2533,7 +2533,7 @@ export interface components {
             id: string;
             incident: string;
             receiver: string;
-            /** @description `opened`, `updated`, `reopened`, `reminder`, `acknowledged` or `resolved`. */
+            /** @description `opened`, `updated`, `escalated`, `reopened`, `reminder`, `acknowledged` or `resolved`. */
             what: string;
             /** @description `pending`, `delivered`, `skipped` (the receiver does not want it) or `failed` (given up). */
             state: string;
@@ -2546,7 +2546,7 @@ export interface components {
              * @description What the receiver answered last, of HTTP or SMTP.
              */
             status?: number | null;
-            /** @description Why it did not arrive the last time. */
+            /** @description Why it did not arrive the last time, or was not sent. */
             error?: string | null;
             created_at: string;
             attempted_at?: string | null;
@@ -2827,12 +2827,12 @@ export interface components {
             /** @description In dollars, as far as anyone can tell before the call. */
             cost?: string | null;
         };
-        /** @description What the user of an answer thought of it. */
         /** @description `interval of the difference`: `54.5 to 66.4 points`. */
         FactView: {
             name: string;
             value: string;
         };
+        /** @description What the user of an answer thought of it. */
         FeedbackRequest: {
             trace: string;
             /** @description `up` or `down`, or 1 to 5. */
@@ -3022,7 +3022,7 @@ export interface components {
             state: string;
             /** @description The worst of its alerts: `info`, `warning`, `error` or `critical`. */
             severity: string;
-            /** @description The monitor and what the worst alert that goes on says, the newest of equals: `latency: answers are slow`. */
+            /** @description The monitor and what the worst alert that goes on says now: `latency: answers are slow`. */
             title: string;
             /** @description Those that all of its alerts have. */
             labels: {
@@ -4052,7 +4052,7 @@ export interface components {
                 id: string;
                 incident: string;
                 receiver: string;
-                /** @description `opened`, `updated`, `reopened`, `reminder`, `acknowledged` or `resolved`. */
+                /** @description `opened`, `updated`, `escalated`, `reopened`, `reminder`, `acknowledged` or `resolved`. */
                 what: string;
                 /** @description `pending`, `delivered`, `skipped` (the receiver does not want it) or `failed` (given up). */
                 state: string;
@@ -4065,7 +4065,7 @@ export interface components {
                  * @description What the receiver answered last, of HTTP or SMTP.
                  */
                 status?: number | null;
-                /** @description Why it did not arrive the last time. */
+                /** @description Why it did not arrive the last time, or was not sent. */
                 error?: string | null;
                 created_at: string;
                 attempted_at?: string | null;
@@ -4222,7 +4222,7 @@ export interface components {
                 state: string;
                 /** @description The worst of its alerts: `info`, `warning`, `error` or `critical`. */
                 severity: string;
-                /** @description The monitor and what the worst alert that goes on says, the newest of equals: `latency: answers are slow`. */
+                /** @description The monitor and what the worst alert that goes on says now: `latency: answers are slow`. */
                 title: string;
                 /** @description Those that all of its alerts have. */
                 labels: {
