@@ -56,6 +56,9 @@ fn each_kind_is_recognised_among_other_words() {
     let key = "-----BEGIN RSA PRIVATE KEY-----\nMIIE ada@example.org\n-----END RSA PRIVATE KEY-----";
     becomes(&format!("a {key} b"), "a [secret] b");
     becomes(&key[..50], "[secret]");
+    becomes("-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlQdG\n-----END PGP PRIVATE KEY BLOCK-----.", "[secret].");
+    becomes("AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MD", "AWS_SECRET_ACCESS_KEY=[secret]");
+    becomes("SECRET_KEY = 'django-abc'; AccountKey=ab/cd==;", "SECRET_KEY = '[secret]'; AccountKey=[secret];");
     becomes("1700000000000000000 and 2023-11-14T10:00:00+0100", "1700000000000000000 and 2023-11-14T10:00:00+0100");
 }
 
@@ -65,6 +68,10 @@ fn json_in_text_stays_json_however_it_is_written() {
     becomes(text, r#"{"to":"[email]","card":"[card]","password":"[secret]","in":"[\"[email]\",7]"}"#);
     becomes(r#"{"ada@example.org":1,"bob@example.org":2}"#, r#"{"[email]":1,"[email] 2":2}"#);
     becomes(r#"{"token":"abcdef123456","x":{"csrf-token":"9f8e7d6c"}}"#, r#"{"token":"[secret]","x":{"csrf-token":"[secret]"}}"#);
+    becomes(
+        r#"{"db_password":"hunter2","aws_secret_access_key":"a","h.x-csrf-token":["9f8e7d6c"],"tokens":["9f8e7d6c"]}"#,
+        r#"{"db_password":"[secret]","aws_secret_access_key":"[secret]","h.x-csrf-token":["[secret]"],"tokens":["9f8e7d6c"]}"#,
+    );
     becomes(
         r#"[{"token":" Paris","logprob":-0.1},{"token":"<|end|>"}]"#,
         r#"[{"token":" Paris","logprob":-0.1},{"token":"<|end|>"}]"#,
