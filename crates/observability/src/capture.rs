@@ -17,7 +17,7 @@ use mainspring_llm::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::conventions::{alias, is_content, is_person, may_be_content_of_event};
+use crate::conventions::{alias, is_content, is_content_of_event, is_person, may_be_content_of_event};
 
 pub use fault::CaptureFault;
 pub use policies::{CapturePolicies, Policies, Preview, ShownPolicy};
@@ -127,7 +127,10 @@ impl Policy {
     }
 
     fn leave_out(&self, span: &mut Span) {
-        span.attributes.retain(|name, value| self.keeps(name, value));
+        // A log record is an event too, and some say beside its body what others say in it.
+        let record = span.attributes.contains_key(names::SIGNAL).then_some(span.name.as_str());
+        let is_said = |name: &str| !is_person(name) && record.is_some_and(|record| is_content_of_event(record, name));
+        span.attributes.retain(|name, value| !is_said(name) && self.keeps(name, value));
         for event in &mut span.events {
             let kind = &event.name;
             event.attributes.retain(|name, value| !may_be_content_of_event(kind, name) && self.keeps(name, value));

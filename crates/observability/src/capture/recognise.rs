@@ -74,8 +74,11 @@ impl Letters {
 // Word boundaries are those of ASCII: the others are slow on text that is not.
 
 /// One whose end was cut off goes as far as the text.
-static PRIVATE_KEY: LazyLock<Vec<Regex>> =
-    LazyLock::new(|| compiled(&[r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?s:.*?)(?:-----END [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\z)"]));
+static PRIVATE_KEY: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+    compiled(&[
+        r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?s:.*?)(?:-----END [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\z)",
+    ])
+});
 static JWT: LazyLock<Vec<Regex>> =
     LazyLock::new(|| compiled(&[r"(?-u:\b)eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*"]));
 static EMAIL: LazyLock<Vec<Regex>> = LazyLock::new(|| compiled(&[r"[\w.%+\-]+@(?:[\w\-]+\.)+(?:xn--[\w\-]+|\p{L}{2,})"]));

@@ -205,6 +205,24 @@ fn without_content_nothing_stays_under_the_plain_names_of_prompts_and_answers() 
     }
 }
 
+#[test]
+fn a_record_that_is_logged_says_no_more_beside_its_body_than_in_it() {
+    for capture in Capture::ALL {
+        let mut record = span_with("nothing");
+        record.name = "gen_ai.user.message".to_owned();
+        let said = ["content", "message", "gen_ai.event.content", "event.body"];
+        let plain = ["role", names::SIGNAL, names::PLACE, "resource.service.name", "server.address", "gen_ai.provider.name"];
+        record.attributes.extend(said.iter().chain(&plain).map(|name| ((*name).to_owned(), "what people wrote".into())));
+        Policy::of(capture).apply(&mut record);
+        for name in said {
+            assert_eq!(record.attributes.contains_key(name), capture >= Capture::Redacted, "{capture:?} {name}");
+        }
+        for name in plain.iter().filter(|_| capture >= Capture::Metadata) {
+            assert!(record.attributes.contains_key(*name), "{capture:?} {name}");
+        }
+    }
+}
+
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
