@@ -206,6 +206,33 @@ fn without_content_nothing_stays_under_the_plain_names_of_prompts_and_answers() 
 }
 
 #[test]
+fn without_content_the_parameters_of_a_call_are_numbers_and_a_model() {
+    let asked = json!({"model": "m", "max_tokens": 9, "stream": true, "system": "what people wrote", "tools": [{"a": 1}]});
+    let left = json!({"model": "m", "max_tokens": 9, "stream": true});
+    let names = ["llm.invocation_parameters", "embedding.invocation_parameters"];
+    for (said, read) in [
+        (asked.clone(), left.clone()),
+        (Value::from(asked.to_string()), Value::from(left.to_string())),
+        (json!("what people wrote"), json!("{}")),
+        (json!(["what people wrote"]), json!({})),
+    ] {
+        for name in names {
+            let mut span = span_with("nothing");
+            span.attributes.insert(name.to_owned(), said.clone());
+            let kept = |capture: Capture| {
+                let mut span = span.clone();
+                Policy::of(capture).apply(&mut span);
+                span.attributes.get(name).cloned()
+            };
+            assert_eq!(kept(Capture::Redacted), Some(said.clone()));
+            assert_eq!(kept(Capture::Metadata), Some(read.clone()));
+            let none = kept(Capture::None).unwrap_or_default().to_string();
+            assert!(!none.contains("what people wrote"), "{none}");
+        }
+    }
+}
+
+#[test]
 fn a_record_that_is_logged_says_no_more_beside_its_body_than_in_it() {
     for capture in Capture::ALL {
         let mut record = span_with("nothing");
