@@ -22,16 +22,19 @@ pub(crate) async fn apply(
     let mut origins = body.origins.into_iter();
     let named = |(index, value)| Draft { origin: origin(index, &value, origins.next()), value };
     let drafts: Vec<Draft> = body.manifests.into_iter().enumerate().map(named).collect();
-    let wrong = Box::pin(wrong_panels(&rest, actor, &drafts)).await?;
-    if !wrong.is_empty() {
-        // With everything else that is wrong, so that it is corrected at once.
+    if drafts.iter().any(is_dashboard) {
+        // Before any question is asked: of more drafts than the registry takes none is looked at.
         let mut problems = match rest.registry.plan(actor, &drafts).await {
             Ok(_) => Vec::new(),
             Err(RegistryFault::Rejected { problems }) => problems,
             Err(fault) => return Err(fault.into()),
         };
-        problems.extend(wrong);
-        return Err(RegistryFault::Rejected { problems }.into());
+        let wrong = Box::pin(wrong_panels(&rest, actor, &drafts)).await?;
+        if !wrong.is_empty() {
+            // With everything else that is wrong, so that it is corrected at once.
+            problems.extend(wrong);
+            return Err(RegistryFault::Rejected { problems }.into());
+        }
     }
     let mut plan = if body.dry_run {
         rest.registry.plan(actor, &drafts).await?
@@ -53,7 +56,7 @@ pub(crate) async fn apply(
 /// Questions in SQL that no dashboard could show. The registry knows no tables, so it cannot tell.
 async fn wrong_panels(rest: &Rest, actor: &Actor, drafts: &[Draft]) -> Answer<Vec<mainspring_registry::Problem>> {
     let mut problems = Vec::new();
-    for Draft { origin, value } in drafts.iter().filter(|draft| draft.value["kind"] == AssetKind::Dashboard.as_str()) {
+    for Draft { origin, value } in drafts.iter().filter(|draft| is_dashboard(draft)) {
         // What cannot be read the registry tells of.
         let Ok(parsed) = (rest.registry.descriptor(AssetKind::Dashboard)?.parse)(&value["spec"]) else { continue };
         let spec: DashboardSpec = serde_json::from_value(parsed.canonical).map_err(|_| Problem::internal())?;
@@ -65,6 +68,10 @@ async fn wrong_panels(rest: &Rest, actor: &Actor, drafts: &[Draft]) -> Answer<Ve
         problems.extend(wrong.into_iter().map(problem));
     }
     Ok(problems)
+}
+
+fn is_dashboard(draft: &Draft) -> bool {
+    draft.value["kind"] == AssetKind::Dashboard.as_str()
 }
 
 /// A key that is not there yet may come later, so it is no reason to refuse.

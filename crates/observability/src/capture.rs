@@ -17,7 +17,7 @@ use mainspring_llm::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::conventions::{alias, is_content, is_person, may_be_content_of_event};
+use crate::conventions::{alias, is_content, is_content_of_event, is_person, may_be_content_of_event};
 
 pub use fault::CaptureFault;
 pub use policies::{CapturePolicies, Policies, Preview, ShownPolicy};
@@ -94,6 +94,9 @@ const MACHINES: &[&str] = &[
     "server.address",
 ];
 
+/// Under which names the parameters of a call name its model.
+const MODELS: &[&str] = &["model", "model_name"];
+
 /// Texts of events that tell of an error, and may quote what was asked.
 const OF_ERRORS: &[&str] = &["exception.message", "exception.stacktrace"];
 
@@ -127,7 +130,13 @@ impl Policy {
     }
 
     fn leave_out(&self, span: &mut Span) {
-        span.attributes.retain(|name, value| self.keeps(name, value));
+        // A log record is an event too, and some say beside its body what others say in it.
+        let record = span.attributes.contains_key(names::SIGNAL).then_some(span.name.as_str());
+        let is_said = |name: &str| !is_person(name) && record.is_some_and(|record| is_content_of_event(record, name));
+        span.attributes.retain(|name, value| !is_said(name) && self.keeps(name, value));
+        for (_, value) in span.attributes.iter_mut().filter(|(name, _)| holds_more(name)) {
+            leave_out_words(value);
+        }
         for event in &mut span.events {
             let kind = &event.name;
             event.attributes.retain(|name, value| !may_be_content_of_event(kind, name) && self.keeps(name, value));
@@ -181,4 +190,20 @@ impl Policy {
         }
         self.redactor.names(attributes, found);
     }
+}
+
+fn holds_more(name: &str) -> bool {
+    alias(name).is_some_and(|alias| alias.fact.holds_more())
+}
+
+/// Of what a call was made with, leaves which model it was to ask, and what is no text: among the others is what a model is told.
+fn leave_out_words(value: &mut Value) {
+    let (fields, is_text) = match value {
+        Value::String(text) => (serde_json::from_str::<Map<String, Value>>(text).ok(), true),
+        Value::Object(fields) => (Some(std::mem::take(fields)), false),
+        _ => (None, false),
+    };
+    let mut fields = fields.unwrap_or_default();
+    fields.retain(|name, value| MODELS.contains(&name.as_str()) || matches!(value, Value::Bool(_) | Value::Number(_)));
+    *value = if is_text { Value::Object(fields).to_string().into() } else { fields.into() };
 }

@@ -74,8 +74,11 @@ impl Letters {
 // Word boundaries are those of ASCII: the others are slow on text that is not.
 
 /// One whose end was cut off goes as far as the text.
-static PRIVATE_KEY: LazyLock<Vec<Regex>> =
-    LazyLock::new(|| compiled(&[r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\z)"]));
+static PRIVATE_KEY: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+    compiled(&[
+        r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?s:.*?)(?:-----END [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\z)",
+    ])
+});
 static JWT: LazyLock<Vec<Regex>> =
     LazyLock::new(|| compiled(&[r"(?-u:\b)eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*"]));
 static EMAIL: LazyLock<Vec<Regex>> = LazyLock::new(|| compiled(&[r"[\w.%+\-]+@(?:[\w\-]+\.)+(?:xn--[\w\-]+|\p{L}{2,})"]));
@@ -93,7 +96,7 @@ const SECRET_SHAPES: [&str; 8] = [
     r"(?-u:\b)(?:AKIA|ASIA)[A-Z0-9]{12,}",
     r"(?-u:\b)AIza[A-Za-z0-9_\-]{20,}",
     r"(?i)(?-u:\b)bearer[ \t]+[A-Za-z0-9._~+/\-]{16,}=*",
-    r#"(?i)(?:api[_-]?key|secret|password|passwd|pwd|access[_-]?token|refresh[_-]?token|auth[_-]?token|private[_-]?key)\\?["']?\s{0,3}[:=]\s{0,3}\\?["']?([^\s"'\\\[\],;&<>{}]{4,})"#,
+    r#"(?i)(?:(?:api|secret|access|account|private)[_-]?key|secret|password|passwd|passphrase|pwd|(?:access|refresh|auth)[_-]?token)\\?["']?\s{0,3}[:=]\s{0,3}\\?["']?([^\s"'\\\[\],;&<>{}]{4,})"#,
     r"(?i)(?-u:\b)[a-z][a-z0-9+.\-]+://[^\s/:@\[\]]*:([^\s/@\[\]]+)@",
     r#"(?i)authorization\\?["']?\s{0,3}[:=]\s{0,3}\\?["']?(?:basic|bearer|token|api-?key|digest|negotiate)[ \t]+([^\s"'\\\[\],;&<>{}]{4,})"#,
     r#"(?i)[?&](?:sig|signature|x-amz-signature|x-amz-security-token|x-goog-signature)=([^\s"'\\\[\],;&<>{}]{8,})"#,

@@ -15,23 +15,23 @@ const PATTERN_MEMORY: usize = 256 << 10;
 /// after is one place.
 const PATTERN_WORK: usize = 1 << 30;
 const PATTERN_FINDS: usize = 64;
-/// Fields whose text is a secret whatever it looks like, by the last part of their name, without what parts its words.
-const SECRET_FIELDS: [&str; 16] = [
+/// Fields whose text is a secret whatever it looks like, by how the last part of their name ends, without what parts its words:
+/// a `db_password` is one.
+const SECRET_FIELDS: [&str; 15] = [
     "password",
     "passwd",
+    "passphrase",
     "pwd",
     "secret",
     "apikey",
-    "xapikey",
     "authorization",
-    "proxyauthorization",
     "cookie",
-    "setcookie",
     "accesstoken",
     "refreshtoken",
     "idtoken",
-    "clientsecret",
     "secretkey",
+    "accesskey",
+    "accountkey",
     "privatekey",
 ];
 const SECRET: &str = "secret";
@@ -165,9 +165,12 @@ impl Redactor {
 
     fn named(&self, name: &str, value: &mut Value, found: &mut Found, depth: usize) {
         let is_secret = match plain_field(name) {
-            Some(field) if SECRET_FIELDS.contains(&field.as_str()) => true,
-            // Pieces of a model's text are called so too.
-            Some(field) if field.ends_with("token") => value.as_str().is_some_and(is_token),
+            Some(field) if SECRET_FIELDS.iter().any(|secret| field.ends_with(secret)) => true,
+            // Pieces of a model's text are called so too. Headers are lists of texts.
+            Some(field) if field.ends_with("token") => match &*value {
+                Value::Array(items) => items.iter().filter_map(Value::as_str).any(is_token),
+                other => other.as_str().is_some_and(is_token),
+            },
             _ => false,
         };
         if is_secret { hide(value, found) } else { self.within(value, found, depth) }
@@ -271,7 +274,7 @@ fn is_word(name: &str) -> bool {
 fn plain_field(name: &str) -> Option<String> {
     let last = name.rsplit(['.', '/']).next().unwrap_or(name);
     let plain = last.chars().filter(|c| !matches!(c, '-' | '_')).map(|c| c.to_ascii_lowercase());
-    (last.len() <= 24).then(|| plain.collect())
+    (last.len() <= 40).then(|| plain.collect())
 }
 
 fn hide(value: &mut Value, found: &mut Found) {

@@ -56,6 +56,9 @@ fn each_kind_is_recognised_among_other_words() {
     let key = "-----BEGIN RSA PRIVATE KEY-----\nMIIE ada@example.org\n-----END RSA PRIVATE KEY-----";
     becomes(&format!("a {key} b"), "a [secret] b");
     becomes(&key[..50], "[secret]");
+    becomes("-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlQdG\n-----END PGP PRIVATE KEY BLOCK-----.", "[secret].");
+    becomes("AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MD", "AWS_SECRET_ACCESS_KEY=[secret]");
+    becomes("SECRET_KEY = 'django-abc'; AccountKey=ab/cd==;", "SECRET_KEY = '[secret]'; AccountKey=[secret];");
     becomes("1700000000000000000 and 2023-11-14T10:00:00+0100", "1700000000000000000 and 2023-11-14T10:00:00+0100");
 }
 
@@ -65,6 +68,10 @@ fn json_in_text_stays_json_however_it_is_written() {
     becomes(text, r#"{"to":"[email]","card":"[card]","password":"[secret]","in":"[\"[email]\",7]"}"#);
     becomes(r#"{"ada@example.org":1,"bob@example.org":2}"#, r#"{"[email]":1,"[email] 2":2}"#);
     becomes(r#"{"token":"abcdef123456","x":{"csrf-token":"9f8e7d6c"}}"#, r#"{"token":"[secret]","x":{"csrf-token":"[secret]"}}"#);
+    becomes(
+        r#"{"db_password":"hunter2","aws_secret_access_key":"a","h.x-csrf-token":["9f8e7d6c"],"tokens":["9f8e7d6c"]}"#,
+        r#"{"db_password":"[secret]","aws_secret_access_key":"[secret]","h.x-csrf-token":["[secret]"],"tokens":["9f8e7d6c"]}"#,
+    );
     becomes(
         r#"[{"token":" Paris","logprob":-0.1},{"token":"<|end|>"}]"#,
         r#"[{"token":" Paris","logprob":-0.1},{"token":"<|end|>"}]"#,
@@ -195,6 +202,51 @@ fn without_content_nothing_stays_under_the_plain_names_of_prompts_and_answers() 
             assert_eq!(said.contains_key(name), capture >= Capture::Redacted, "{capture:?} {name} of an event");
         }
         assert_eq!(said.contains_key("finish_reason"), capture >= Capture::Metadata, "{capture:?}");
+    }
+}
+
+#[test]
+fn without_content_the_parameters_of_a_call_are_numbers_and_a_model() {
+    let asked = json!({"model": "m", "max_tokens": 9, "stream": true, "system": "what people wrote", "tools": [{"a": 1}]});
+    let left = json!({"model": "m", "max_tokens": 9, "stream": true});
+    let names = ["llm.invocation_parameters", "embedding.invocation_parameters"];
+    for (said, read) in [
+        (asked.clone(), left.clone()),
+        (Value::from(asked.to_string()), Value::from(left.to_string())),
+        (json!("what people wrote"), json!("{}")),
+        (json!(["what people wrote"]), json!({})),
+    ] {
+        for name in names {
+            let mut span = span_with("nothing");
+            span.attributes.insert(name.to_owned(), said.clone());
+            let kept = |capture: Capture| {
+                let mut span = span.clone();
+                Policy::of(capture).apply(&mut span);
+                span.attributes.get(name).cloned()
+            };
+            assert_eq!(kept(Capture::Redacted), Some(said.clone()));
+            assert_eq!(kept(Capture::Metadata), Some(read.clone()));
+            let none = kept(Capture::None).unwrap_or_default().to_string();
+            assert!(!none.contains("what people wrote"), "{none}");
+        }
+    }
+}
+
+#[test]
+fn a_record_that_is_logged_says_no_more_beside_its_body_than_in_it() {
+    for capture in Capture::ALL {
+        let mut record = span_with("nothing");
+        record.name = "gen_ai.user.message".to_owned();
+        let said = ["content", "message", "gen_ai.event.content", "event.body"];
+        let plain = ["role", names::SIGNAL, names::PLACE, "resource.service.name", "server.address", "gen_ai.provider.name"];
+        record.attributes.extend(said.iter().chain(&plain).map(|name| ((*name).to_owned(), "what people wrote".into())));
+        Policy::of(capture).apply(&mut record);
+        for name in said {
+            assert_eq!(record.attributes.contains_key(name), capture >= Capture::Redacted, "{capture:?} {name}");
+        }
+        for name in plain.iter().filter(|_| capture >= Capture::Metadata) {
+            assert!(record.attributes.contains_key(*name), "{capture:?} {name}");
+        }
     }
 }
 

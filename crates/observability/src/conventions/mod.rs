@@ -26,7 +26,7 @@ mod values;
 mod tests;
 
 pub(crate) use aliases::{alias, is_content, is_person, person_names};
-pub(crate) use contents::{QUESTIONS, may_be_content_of_event, said_above};
+pub(crate) use contents::{QUESTIONS, is_content_of_event, may_be_content_of_event, said_above};
 pub(crate) use facts::{is_ours, unpriced};
 
 pub use aliases::Convention;
