@@ -3,8 +3,8 @@
 //! Programs send the span by which a trace begins last, when what lies beneath it is often in the table. Whoever adds such a span
 //! remembers the trace here; a moment later its rows are read, and those that take another name than they have are written again,
 //! many with a commit. What an earlier process had not come to is looked for among what began last. Of several servers over one
-//! lake, one may add a name while another adds what lies beneath: whoever looks after traces without an entry remembers those
-//! traces here too (`adopting.rs`), since they were added without one.
+//! lake, one may add a name while another adds what lies beneath: to one of them a span came whose parent is missing. Its trace
+//! waits among those without an entry until it is quiet, and is remembered here too when it is looked at (`adopting.rs`).
 
 use std::{
     collections::{HashMap, HashSet},
