@@ -208,7 +208,9 @@ pub(crate) async fn present(kept: &Kept, doubt: Doubt) -> Result<Vec<Node>, Trac
             .and(Filter::GtEq("start".into(), since.into()));
         above = HashMap::new();
         for node in nodes(table, these).await? {
-            let ends = node.kind == SpanType::Tool || node.counted.is_some();
+            // Above one that says a part of it, another may say the rest.
+            let says_all = node.counted.is_some() && node.uses.tokens && node.uses.cost;
+            let ends = node.kind == SpanType::Tool || says_all;
             let (id, parent) = (node.id, node.parent);
             if node.counted == Some(true) {
                 whole.insert(id.1);
