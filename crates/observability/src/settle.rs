@@ -431,7 +431,9 @@ pub(crate) async fn mark(kept: &Kept, changes: &[(Id, bool)]) -> Result<Vec<Span
 }
 
 /// Rows take these names, each these and no others. Whoever calls this has the turn.
-pub(crate) async fn take_names(kept: &Kept, changes: Vec<(Id, Names)>) -> Result<(), TraceFault> {
+pub(crate) async fn take_names(kept: &Kept, mut changes: Vec<(Id, Names)>) -> Result<(), TraceFault> {
+    // So that each commit looks for few traces.
+    changes.sort_unstable_by_key(|(id, _)| (id.1, id.2));
     let mut changes = changes.into_iter().peekable();
     while changes.peek().is_some() {
         let some: HashMap<Id, Change> = changes.by_ref().take(AT_ONCE).map(|(id, names)| (id, Change::Takes(names))).collect();
