@@ -199,3 +199,25 @@ async fn a_name_that_another_server_adds_at_the_same_moment_is_found_when_the_tr
     assert_eq!(used(&room, "user").await, [of("bob", 3)]);
     tasks.shut_down(WAIT).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_became_one_of_several_before_a_server_died_is_given_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let above = root("nobody");
+    let beneath = |user: &str| Span { trace: above.trace, parent: Some(above.span), ..root(user) };
+    {
+        let Room { room, tasks, .. } = open(dir.path(), Capture::Full).await;
+        look(&room).await;
+        tell(&room, &[beneath("ann"), call(&above, 4)]).await;
+        assert_eq!(used(&room, "user").await, [of("ann", 4)]);
+        // Nobody looks any more.
+        let turn = room.kept().turn().await;
+        tell(&room, &[beneath("bob")]).await;
+        room.kept().late.as_ref().unwrap().forget(|_| true);
+        drop(turn);
+        tasks.shut_down(WAIT).await.unwrap();
+    }
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    look(&room).await;
+    assert_eq!(used(&room, "user").await, [(None, 4)]);
+}
