@@ -32,7 +32,7 @@ const BYTES_A_TRACE: usize = 4;
 /// What is remembered at most.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
-    /// Spans, of some 100 bytes each.
+    /// Spans, of some 100 bytes each; one that says long names counts as several.
     nodes: usize,
     /// Traces of the first sieve; each has twice as many as the one before it, up to these.
     sieve: (usize, usize),
@@ -192,9 +192,9 @@ impl Memory {
                 self.order.push_back(trace);
                 Recent { nodes: Vec::new(), latest: i64::MIN }
             });
+            self.nodes += weight(&node);
             recent.nodes.push(node);
             recent.latest = recent.latest.max(start);
-            self.nodes += 1;
         }
         while self.nodes > self.limits.nodes && self.let_go() {}
     }
@@ -203,7 +203,7 @@ impl Memory {
     fn let_go(&mut self) -> bool {
         let Some(trace) = self.order.pop_front() else { return false };
         if let Some(recent) = self.recent.remove(&trace) {
-            self.nodes -= recent.nodes.len();
+            self.nodes -= recent.nodes.iter().map(weight).sum::<usize>();
             self.sift(trace, recent.latest);
         }
         true
@@ -227,6 +227,12 @@ impl Memory {
             sieve.latest = sieve.latest.max(latest);
         }
     }
+}
+
+/// As how many spans one counts that says whose it is.
+fn weight(node: &Node) -> usize {
+    let names = node.says.iter().flat_map(|says| says.iter().flatten());
+    1 + names.map(|name| name.len()).sum::<usize>() / 100
 }
 
 /// Spans on their way to the table.
@@ -260,7 +266,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::conventions::{SpanType, counted::Uses};
+    use crate::{
+        belonging::Saying,
+        conventions::{SpanType, counted::Uses},
+    };
 
     const FEW: Limits = Limits { nodes: 6, sieve: (4, 8), sieves: 64 };
 
@@ -319,6 +328,19 @@ mod tests {
         drop(known.adding(vec![(node(3), 5)]));
         let found = asked(&known, 3, 5);
         assert_eq!((found.nodes.len(), found.ask.len()), (0, 1));
+    }
+
+    #[test]
+    fn who_says_long_names_takes_the_place_of_several() {
+        let known = opened();
+        for of in 0..3 {
+            let says = Saying::default().of([Some("u".repeat(250).as_str()), None, None]);
+            known.adding(vec![(Node { says, ..node(of) }, 5)]).done();
+        }
+        let found = |of: u8| asked(&known, of, 5).nodes.len();
+        assert_eq!([found(0), found(1), found(2)], [0, 1, 1], "each counts as three of six");
+        known.doubt();
+        assert_eq!(known.memory().nodes, 0);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::{
         counted::{Id, Node, Uses, covered},
     },
     fault::TraceFault,
-    known::{Added, Known},
+    known::{Added, Found, Known},
     sampling::Key,
     searched::Searched,
     table::{ADOPTED, LENT, Rows, to_batch_of, uncounted},
@@ -124,6 +124,9 @@ pub(crate) struct Settled {
     pub(crate) entered: HashMap<Key, bool>,
     /// Traces of which rows in the table may have to take other names than they have.
     pub(crate) late: Vec<Key>,
+    /// Traces that were entered by these rows beneath what is not there: it may come to another server at this moment, with whose
+    /// they are. None where no other server adds to the table.
+    pub(crate) beneath: HashSet<Key>,
 }
 
 /// Of what a batch must know whether the table has it.
@@ -205,7 +208,9 @@ pub(crate) async fn present(kept: &Kept, doubt: Doubt) -> Result<Vec<Node>, Trac
             .and(Filter::GtEq("start".into(), since.into()));
         above = HashMap::new();
         for node in nodes(table, these).await? {
-            let ends = node.kind == SpanType::Tool || node.counted.is_some();
+            // Above one that says a part of it, another may say the rest.
+            let says_all = node.counted.is_some() && node.uses.tokens && node.uses.cost;
+            let ends = node.kind == SpanType::Tool || says_all;
             let (id, parent) = (node.id, node.parent);
             if node.counted == Some(true) {
                 whole.insert(id.1);
@@ -253,7 +258,7 @@ pub(crate) fn node(rows: &Rows<'_>, row: usize, saying: &mut Saying) -> Result<N
 }
 
 /// What is remembered of the traces of rows that are not compared; none where nothing is.
-pub(crate) fn remembered(kept: &Kept, rows: &[RecordBatch]) -> Result<Option<Vec<Node>>, TraceFault> {
+pub(crate) fn remembered(kept: &Kept, rows: &[RecordBatch]) -> Result<Option<Found>, TraceFault> {
     let Some(known) = &kept.known else { return Ok(None) };
     let mut traces = HashMap::new();
     for batch in rows {
@@ -263,7 +268,7 @@ pub(crate) fn remembered(kept: &Kept, rows: &[RecordBatch]) -> Result<Option<Vec
             traces.extend(trace.map(|trace| (trace, i64::MAX)));
         }
     }
-    Ok(Some(known.of(&traces).nodes))
+    Ok(Some(known.of(&traces)))
 }
 
 /// Leaves out spans that are in the table, and says whose usage counts, and whose the spans are. Rows that are not compared are
@@ -271,7 +276,7 @@ pub(crate) fn remembered(kept: &Kept, rows: &[RecordBatch]) -> Result<Option<Vec
 pub(crate) fn settle(
     mut rows: Vec<RecordBatch>,
     compared: Vec<Compared>,
-    (present, beside): (Vec<Node>, Option<Vec<Node>>),
+    (present, beside): (Vec<Node>, Option<Found>),
     traces: &HashSet<String>,
 ) -> Result<Settled, TraceFault> {
     let mut nodes: HashMap<Id, Node> = present.into_iter().map(|node| (node.id, node)).collect();
@@ -298,35 +303,49 @@ pub(crate) fn settle(
     let (mut added, mut entered) = added(&rows)?;
     let adopted: Vec<Id> = nodes.values().filter(|node| node.adopted).map(|node| node.id).collect();
     let stop = covered.intersection(&before).copied().collect();
-    let late = belong((rows.as_mut_slice(), added.as_slice()), &mut compared, (nodes, before), beside)?;
+    let is_alone = beside.is_some();
+    let late = belong((rows.as_mut_slice(), added.as_slice()), &mut compared, (&mut nodes, before), beside)?;
     for some in compared {
         some.tell(&mut added, &mut entered);
         rows.push(some.rows);
     }
     let relieved = adopted.into_iter().filter(|id| entered.get(&(id.0, id.1)) == Some(&true)).collect();
-    Ok(Settled { stop, relieved, add: rows, added, entered, late })
+    let beneath = if is_alone { HashSet::new() } else { beneath_missing(&added, &nodes, &entered) };
+    Ok(Settled { stop, relieved, add: rows, added, entered, late, beneath })
+}
+
+/// Those of the traces that are entered in which a span lies beneath one that is not there. Of the others somebody waits for an
+/// entry anyway.
+fn beneath_missing(added: &[Added], nodes: &HashMap<Id, Node>, entered: &HashMap<Key, bool>) -> HashSet<Key> {
+    let is_beneath = |node: &Node| {
+        let (project, trace, _) = node.id;
+        let missing = node.parent.is_some_and(|parent| !nodes.contains_key(&(project, trace, parent)));
+        missing && entered.get(&(project, trace)) == Some(&true)
+    };
+    added.iter().filter(|(node, _)| is_beneath(node)).map(|(node, _)| (node.id.0, node.id.1)).collect()
 }
 
 /// Gives spans names that others of their traces say. Answers the traces of which rows in the table may have to take some.
 fn belong(
     (rows, added): (&mut [RecordBatch], &[Added]),
     compared: &mut [Compared],
-    (mut nodes, mut before): (HashMap<Id, Node>, HashSet<Id>),
-    beside: Option<Vec<Node>>,
+    (nodes, mut before): (&mut HashMap<Id, Node>, HashSet<Id>),
+    beside: Option<Found>,
 ) -> Result<Vec<Key>, TraceFault> {
     for (node, _) in added {
         nodes.entry(node.id).or_insert_with(|| node.clone());
     }
-    let is_remembered = beside.is_some();
-    for node in beside.into_iter().flatten() {
-        before.insert(node.id);
-        nodes.insert(node.id, node);
-    }
-    let Belonging { taken, mut late } = belonging::settle(&nodes, &before);
-    if !is_remembered {
-        // Nobody knows here what the table has of their traces.
-        late.extend(added.iter().filter(|(node, _)| node.says.is_some()).map(|(node, _)| (node.id.0, node.id.1)));
-    }
+    let ask = beside.map(|Found { nodes: remembered, ask }| {
+        for node in remembered {
+            before.insert(node.id);
+            nodes.insert(node.id, node);
+        }
+        ask
+    });
+    let Belonging { taken, mut late } = belonging::settle(nodes, &before);
+    // Of these nobody knows here what the table has of their traces.
+    let is_unknown = |node: &Node| ask.as_ref().map_or(node.says.is_some(), |ask| ask.contains(&node.id.1));
+    late.extend(added.iter().filter(|(node, _)| is_unknown(node)).map(|(node, _)| (node.id.0, node.id.1)));
     if taken.is_empty() {
         return Ok(late);
     }
@@ -412,7 +431,9 @@ pub(crate) async fn mark(kept: &Kept, changes: &[(Id, bool)]) -> Result<Vec<Span
 }
 
 /// Rows take these names, each these and no others. Whoever calls this has the turn.
-pub(crate) async fn take_names(kept: &Kept, changes: Vec<(Id, Names)>) -> Result<(), TraceFault> {
+pub(crate) async fn take_names(kept: &Kept, mut changes: Vec<(Id, Names)>) -> Result<(), TraceFault> {
+    // So that each commit looks for few traces.
+    changes.sort_unstable_by_key(|(id, _)| (id.1, id.2));
     let mut changes = changes.into_iter().peekable();
     while changes.peek().is_some() {
         let some: HashMap<Id, Change> = changes.by_ref().take(AT_ONCE).map(|(id, names)| (id, Change::Takes(names))).collect();

@@ -293,6 +293,8 @@ async fn add(kept: &Kept, rows: Vec<RecordBatch>, compared: Vec<Compared>, large
     }
     if let Some((orphans, compared_at)) = kept.orphans.as_ref().zip(compared_at) {
         orphans.added(&settled.entered, compared_at);
+        // They are looked at when nothing comes to them any longer, as those are that have no entry.
+        orphans.wait(settled.beneath.into_iter());
     }
     kept.values.keep_again(&large).await
 }

@@ -3,11 +3,12 @@
 //! Programs send the span by which a trace begins last, when what lies beneath it is often in the table. Whoever adds such a span
 //! remembers the trace here; a moment later its rows are read, and those that take another name than they have are written again,
 //! many with a commit. What an earlier process had not come to is looked for among what began last. Of several servers over one
-//! lake, one may add a name while another adds what lies beneath: whoever looks after traces without an entry remembers those
-//! traces here too (`adopting.rs`), since they were added without one.
+//! lake, one may add a name while another adds what lies beneath: to one of them a span came whose parent is missing. Its trace
+//! waits among those without an entry until it is quiet, and is remembered here too when it is looked at (`adopting.rs`).
 
 use std::{
     collections::{HashMap, HashSet},
+    hash::{BuildHasher as _, RandomState},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -16,7 +17,7 @@ use mainspring_kernel::{Fault as _, FaultKind, Stop, Timestamp, fault::chain};
 use mainspring_lake::{Filter, Order, Scan, Table};
 use tokio::sync::MutexGuard as TurnGuard;
 
-use super::{Names, Saying, TAKEN, settle, taken_by};
+use super::{Names, Saying, TAKEN, has, lent, settle, taken_by};
 use crate::{
     adopting::{BACK_ROWS, lately, of, readable},
     conventions::counted::{Id, Node},
@@ -197,7 +198,32 @@ async fn spans_of(table: &dyn Table, traces: &[Key]) -> Result<Vec<(Node, Names)
     Ok(spans)
 }
 
-/// Traces of the last hour in which a span lacks what another one says.
+/// What the rows of a trace have in one column.
+#[derive(Debug, Default)]
+struct Column {
+    /// What the first name comes to that was found.
+    name: Option<u64>,
+    several: bool,
+    /// A row has none, and one took the one that it has.
+    lacks: bool,
+    took: bool,
+}
+
+impl Column {
+    fn take(&mut self, name: Option<u64>, took: bool) {
+        self.took |= took;
+        self.lacks |= name.is_none();
+        self.several |= self.name.is_some() && name.is_some() && self.name != name;
+        self.name = self.name.or(name);
+    }
+
+    /// Whether a row may have to take another name than it has.
+    const fn may_change(&self) -> bool {
+        self.name.is_some() && (self.lacks || (self.took && self.several))
+    }
+}
+
+/// Traces of the last hour in which a span lacks what another one says, or took it before another one said otherwise.
 async fn look_back(table: &dyn Table, now: Timestamp) -> Result<HashSet<Key>, TraceFault> {
     let Some(since) = lately(table, now).await? else { return Ok(HashSet::new()) };
     let names = Filter::Or(TAKEN.map(Filter::present).into());
@@ -206,20 +232,20 @@ async fn look_back(table: &dyn Table, now: Timestamp) -> Result<HashSet<Key>, Tr
     }
     let columns = ["project", "trace", "span", "user", "session", "app", LENT];
     let newest_first = Scan::of(since).columns(&columns).order("start", Order::Descending).limit(BACK_ROWS);
-    // By column: whether a span says it, and whether one lacks it.
-    let mut traces: HashMap<Key, [(bool, bool); TAKEN.len()]> = HashMap::new();
+    let hasher = RandomState::new();
+    let mut traces: HashMap<Key, [Column; TAKEN.len()]> = HashMap::new();
     for batch in table.scan(newest_first).await? {
         let rows = Rows(&batch);
         for row in 0..batch.num_rows() {
             let Some((project, trace, _)) = readable(rows.id(row)) else { continue };
             let of_trace = traces.entry((project, trace)).or_default();
-            for ((says, lacks), column) in of_trace.iter_mut().zip(TAKEN) {
-                let here = rows.text(column, row)?.is_some();
-                *says |= here;
-                *lacks |= !here;
+            let lent = lent(&rows, row)?;
+            for (at, column) in of_trace.iter_mut().enumerate() {
+                let name = rows.text(TAKEN[at], row)?.map(|name| hasher.hash_one(name));
+                column.take(name, has(lent, at));
             }
         }
     }
-    traces.retain(|_, of_trace| of_trace.iter().any(|(says, lacks)| *says && *lacks));
+    traces.retain(|_, of_trace| of_trace.iter().any(Column::may_change));
     Ok(traces.into_keys().collect())
 }

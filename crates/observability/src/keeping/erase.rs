@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     along::{Along, READ_AT_ONCE},
+    belonging::said_itself,
     conventions::{
         person_names,
         persons::{session_names, sessions_in, user_names},
@@ -145,6 +146,8 @@ impl<'e> Erasing<'e> {
         // And whoever remembered a name from before has told of it.
         self.forget_names(&names).await?;
         let answered = self.again().await?;
+        let spans = self.delete_lent(&marks).await?;
+        store::add(&parts.catalog, id, Erased { spans, ..Erased::default() }).await?;
         if !names.is_empty() {
             parts.derived.erase(project, &names).await.map_err(KeepingFault::Derived)?;
         }
@@ -373,6 +376,24 @@ impl<'e> Erasing<'e> {
         }
         erased.points = self.delete_points().await?;
         Ok(erased)
+    }
+
+    /// Spans that were on their way while the traces went may have taken a name of theirs from what was there before. By now all
+    /// of these are in the table.
+    async fn delete_lent(&self, marks: &Marks) -> Result<u64, TraceFault> {
+        let (column, name) = match self.subject {
+            Subject::User(name) => ("user", name),
+            Subject::Session(name) => ("session", name),
+            Subject::Trace(_) | Subject::Document { .. } => return Ok(0),
+        };
+        let lent = self.ours().and(Filter::eq(column, name.as_str())).and(Filter::Not(Box::new(said_itself(column))));
+        let traces: Vec<&str> = marks.traces.iter().map(String::as_str).collect();
+        let mut spans = 0;
+        for some in traces.chunks(AT_ONCE) {
+            let these = lent.clone().and(Filter::any_of("trace", some.iter().copied()));
+            spans += self.keeping.delete(Telemetry::Spans, these).await?;
+        }
+        Ok(spans)
     }
 
     /// Points say who asked in their attributes, if at all.

@@ -6,7 +6,7 @@ use super::{
     asking::{NOW, SECOND},
     *,
 };
-use crate::{GatheredBy, Measured, MetricsQuestion, SpanFilter, belonging::late};
+use crate::{GatheredBy, Measured, MetricsQuestion, SpanFilter, adopting, belonging::late, table::to_batch};
 
 /// A call of a model that used so many tokens, and does not say for whom.
 fn call(above: &Span, tokens: i64) -> Span {
@@ -154,4 +154,70 @@ async fn names_that_a_server_had_not_come_to_are_found_by_the_next_and_by_anothe
     tell(other, &[bob]).await;
     look(other).await;
     assert_eq!(used(one, "user").await, [of("ann", 12), of("bob", 3)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_takes_a_name_of_its_trace_that_is_no_longer_remembered() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    // What an earlier process left is looked for once.
+    look(&room).await;
+    let caller = root("ann");
+    tell(&room, std::slice::from_ref(&caller)).await;
+    room.kept().known.as_ref().unwrap().doubt();
+    let mut ours = call(&caller, 5);
+    ours.attributes.insert("mainspring.call".into(), json!("call_1"));
+    ours.attributes.remove("resource.service.name");
+    room.record(ours);
+    room.drain(WAIT).await.unwrap();
+    look(&room).await;
+    assert_eq!(used(&room, "user").await, [of("ann", 5)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_another_server_adds_at_the_same_moment_is_found_when_the_trace_is_quiet() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = LanceLake::open(LanceConfig::new(LakeLocation::Local(dir.path().join("lake")))).await.unwrap();
+    let (tasks, clock) = (Tasks::default(), FrozenClock::at(Timestamp::from_micros(NOW)));
+    let (after, never) = (Duration::from_secs(60), Duration::from_secs(1 << 32));
+    let settings = settings(&dir.path().join("spill"), 1 << 30, Capture::Full);
+    let settings = Settings { shared: true, adopt_after: never, ..settings };
+    let (time, access): (Arc<dyn Clock>, _) = (Arc::new(clock.clone()), Arc::new(Readable::default()));
+    let room = Observability::open(&lake, settings, &tasks, (time, Metrics::default()), access).await.unwrap();
+    look(&room).await;
+    let bob = root("bob");
+    // A service that is asked by a program which sends its spans to another server: the trace is entered here too.
+    let asked = Span { kind: SpanKind::Server, ..call(&bob, 3) };
+    tell(&room, &[asked]).await;
+    // That server had compared what it adds with the table before this one came.
+    room.table().append(to_batch(&[bob]).unwrap()).await.unwrap();
+    look(&room).await;
+    assert_eq!(used(&room, "user").await, [(None, 3)]);
+    clock.advance(after);
+    adopting::look(room.kept(), room.board(), after, &Stop::never()).await.unwrap();
+    look(&room).await;
+    assert_eq!(used(&room, "user").await, [of("bob", 3)]);
+    tasks.shut_down(WAIT).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_became_one_of_several_before_a_server_died_is_given_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let above = root("nobody");
+    let beneath = |user: &str| Span { trace: above.trace, parent: Some(above.span), ..root(user) };
+    {
+        let Room { room, tasks, .. } = open(dir.path(), Capture::Full).await;
+        look(&room).await;
+        tell(&room, &[beneath("ann"), call(&above, 4)]).await;
+        assert_eq!(used(&room, "user").await, [of("ann", 4)]);
+        // Nobody looks any more.
+        let turn = room.kept().turn().await;
+        tell(&room, &[beneath("bob")]).await;
+        room.kept().late.as_ref().unwrap().forget(|_| true);
+        drop(turn);
+        tasks.shut_down(WAIT).await.unwrap();
+    }
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    look(&room).await;
+    assert_eq!(used(&room, "user").await, [(None, 4)]);
 }

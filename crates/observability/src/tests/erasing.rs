@@ -10,7 +10,7 @@ use super::{
     keeping_telemetry::{Kept, enter, keep, keeping_of},
     *,
 };
-use crate::{Erasure, ErasureState, Keeping, KeepingFault, Subject};
+use crate::{Erasure, ErasureState, Keeping, KeepingFault, Subject, conventions::Facts, table::to_batch_of};
 
 on_every_engine!(Catalog: [
     an_erasure_waits_for_a_server_that_died_with_spans_and_takes_what_it_brings,
@@ -21,6 +21,7 @@ on_every_engine!(Catalog: [
     a_server_with_nothing_on_its_disk_is_not_waited_for,
     somebody_is_found_under_every_name_that_a_span_says,
     an_erasure_goes_on_where_a_dead_process_had_looked_until,
+    a_span_that_took_a_name_while_its_trace_went_goes_too,
 ]);
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -299,4 +300,23 @@ async fn an_erasure_goes_on_where_a_dead_process_had_looked_until(catalog: Catal
         let done = keeping.erasure(&admin, asked.id).await.unwrap();
         assert_eq!((done.state, done.step, done.erased.spans), (ErasureState::Done, None, 2));
     }
+}
+
+async fn a_span_that_took_a_name_while_its_trace_went_goes_too(catalog: Catalog) {
+    let Kept { keeping, it, admin, others, dir: _dir, .. } = keep(catalog).await;
+    let theirs = of("somebody", 5);
+    it.room.record_durably(vec![theirs.clone(), of("else", 6)], WAIT).await.unwrap();
+    it.room.drain(WAIT).await.unwrap();
+    // It was settled with what was there before, and is added after that was deleted.
+    let late = Span { trace: theirs.trace, parent: Some(theirs.span), ..span(9, &[]) };
+    let facts = Facts { user: Some("somebody".into()), lent: Some(1), ..Facts::of(&late) };
+    let rows = to_batch_of(std::iter::once((&late, facts, None))).unwrap();
+    *others.1.lock().unwrap() = Some((Arc::clone(it.room.table()), rows));
+    let subject = Subject::User("somebody".into());
+    let asked = asked(&keeping, &admin, &subject).await;
+    keeping.erase(asked.id, project(), &subject).await.unwrap();
+    assert!(others.1.lock().unwrap().is_none(), "it came");
+    let left = it.room.table().count(mainspring_lake::Filter::present("user")).await.unwrap();
+    assert_eq!(left, 1, "the other one's");
+    assert_eq!(keeping.erasure(&admin, asked.id).await.unwrap().erased.spans, 2);
 }

@@ -33,9 +33,11 @@ impl AuditTrail for NoTrail {
     }
 }
 
-/// What other rooms were told, in order.
+/// What other rooms were told, in order, and rows that come to a table when they are told first.
 #[derive(Debug, Default)]
-pub(super) struct Others(pub(super) Mutex<Vec<String>>);
+pub(super) struct Others(pub(super) Mutex<Vec<String>>, pub(super) Mutex<Option<Coming>>);
+
+pub(super) type Coming = (Arc<dyn mainspring_lake::Table>, arrow_array::RecordBatch);
 
 #[async_trait]
 impl Derived for Others {
@@ -43,6 +45,10 @@ impl Derived for Others {
 
     async fn forget(&self, _: ProjectId, names: &ErasedNames) -> Result<(), Box<dyn Fault>> {
         self.0.lock().unwrap().push(format!("forget {}{}", names.values.join(" "), worded(names)));
+        let coming = self.1.lock().unwrap().take();
+        if let Some((table, rows)) = coming {
+            table.append(rows).await.unwrap();
+        }
         Ok(())
     }
 

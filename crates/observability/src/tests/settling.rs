@@ -96,6 +96,28 @@ async fn a_caller_that_told_of_a_call_before_this_server_did_counts_no_longer() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cost_above_a_caller_that_counts_no_longer_counts_until_a_call_says_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let agent = theirs(TraceId::random(), None, json!({"gen_ai.operation.name": "invoke_agent", "llm.cost.total": 0.5}));
+    let caller = theirs(agent.trace, Some(agent.span), says(7));
+    room.record_durably(vec![agent.clone(), caller.clone()], WAIT).await.unwrap();
+    room.drain(WAIT).await.unwrap();
+    for (cost, agent_counts) in [(None, true), (Some(0.5), false)] {
+        let entry = Span { trace: agent.trace, parent: Some(caller.span), ..span(1_001, &[]) };
+        let mut call = theirs(agent.trace, Some(entry.span), says(7));
+        call.attributes.insert("mainspring.call".into(), json!("call_1"));
+        call.attributes.extend(cost.map(|cost| ("mainspring.cost".to_owned(), json!(cost))));
+        room.record(call);
+        room.record(entry);
+        room.drain(WAIT).await.unwrap();
+        let found = counted(&room).await;
+        let counts = [&agent, &caller].map(|span| found[&span.span]);
+        assert_eq!(counts, [(Some(agent_counts), 1), (Some(false), 1)], "{cost:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_table_is_asked_only_of_traces_that_it_may_have() {
     let dir = tempfile::tempdir().unwrap();
     let known = |room: &Observability, span: &Span| {
