@@ -28,8 +28,11 @@ use crate::{
     values::Values,
 };
 
-/// Rows rewritten by one commit.
+/// Rows that are read together to be rewritten.
 const AT_ONCE: usize = 256;
+/// Rows that take names by one commit, and about how many bytes of them: a commit costs the same for few.
+pub(crate) const NAMED_AT_ONCE: usize = 16 * AT_ONCE;
+const REWRITTEN_BYTES: usize = 8 << 20;
 pub(crate) const COLUMNS: [&str; 14] = [
     "project",
     "trace",
@@ -387,7 +390,7 @@ pub(crate) async fn stop_counting(kept: &Kept, ids: &[Id]) -> Result<(), TraceFa
                 .and(Filter::any_of("span", distinct(some.iter().map(|id| id.2.to_string()))));
             let some = some.iter().map(|id| (**id, Change::CountsNoLonger)).collect();
             let _turn = kept.turn().await;
-            rewrite(kept.table.as_ref(), these, &some).await?;
+            rewrite(kept.table.as_ref(), &[these], &some).await?;
         }
     }
     if let Some(known) = &kept.known {
@@ -422,7 +425,7 @@ pub(crate) async fn mark(kept: &Kept, changes: &[(Id, bool)]) -> Result<Vec<Span
             .and(Filter::any_of("span", distinct(some.iter().map(|(id, _)| id.2.to_string()))))
             .and(Filter::Or(exactly.collect()));
         let by_id = some.iter().map(|(id, adopted)| (*id, Change::Adopted(*adopted))).collect();
-        adopted.extend(rewrite(kept.table.as_ref(), these, &by_id).await?);
+        adopted.extend(rewrite(kept.table.as_ref(), &[these], &by_id).await?.adopted);
         if let Some(known) = &kept.known {
             known.mark(some);
         }
@@ -430,18 +433,23 @@ pub(crate) async fn mark(kept: &Kept, changes: &[(Id, bool)]) -> Result<Vec<Span
     Ok(adopted)
 }
 
-/// Rows take these names, each these and no others. Whoever calls this has the turn.
-pub(crate) async fn take_names(kept: &Kept, mut changes: Vec<(Id, Names)>) -> Result<(), TraceFault> {
-    // So that each commit looks for few traces.
-    changes.sort_unstable_by_key(|(id, _)| (id.1, id.2));
-    let mut changes = changes.into_iter().peekable();
-    while changes.peek().is_some() {
-        let some: HashMap<Id, Change> = changes.by_ref().take(AT_ONCE).map(|(id, names)| (id, Change::Takes(names))).collect();
-        let these = Filter::any_of("trace", distinct(some.keys().map(|id| id.1.to_string())))
-            .and(Filter::any_of("span", distinct(some.keys().map(|id| id.2.to_string()))));
-        rewrite(kept.table.as_ref(), these, &some).await?;
+/// Rows take these names, each these and no others: as many of the first as one commit is for. Answers how many of the changes
+/// were looked after; none are left where nothing could be written of so many. Whoever calls this has the turn.
+pub(crate) async fn take_names(kept: &Kept, changes: &[(Id, Names)]) -> Result<usize, TraceFault> {
+    if changes.is_empty() {
+        return Ok(0);
     }
-    Ok(())
+    let some = &changes[..changes.len().min(NAMED_AT_ONCE)];
+    let parts: Vec<Filter> = some
+        .chunks(AT_ONCE)
+        .map(|part| {
+            Filter::any_of("trace", distinct(part.iter().map(|(id, _)| id.1.to_string())))
+                .and(Filter::any_of("span", distinct(part.iter().map(|(id, _)| id.2.to_string()))))
+        })
+        .collect();
+    let by_id = some.iter().map(|(id, names)| (*id, Change::Takes(names.clone()))).collect();
+    let written = rewrite(kept.table.as_ref(), &parts, &by_id).await?;
+    Ok(if written.rows == 0 { changes.len() } else { some.len().min(written.parts * AT_ONCE) })
 }
 
 fn distinct(texts: impl Iterator<Item = String>) -> HashSet<String> {
@@ -468,16 +476,26 @@ impl Change {
     }
 }
 
-/// Rewrites everything that is found: a span of one trace may have the id of another trace's. Answers the spans by which
-/// traces are entered from now on.
-async fn rewrite(table: &dyn Table, these: Filter, changes: &HashMap<Id, Change>) -> Result<Vec<Span>, TraceFault> {
+/// What was rewritten.
+#[derive(Debug)]
+struct Written {
+    /// Spans by which traces are entered from now on.
+    adopted: Vec<Span>,
+    rows: usize,
+    /// Of what was to be found, the first so many.
+    parts: usize,
+}
+
+/// Rewrites everything that is found by one of these after the other, until it is enough for one commit: a span of one trace may
+/// have the id of another trace's.
+async fn rewrite(table: &dyn Table, parts: &[Filter], changes: &HashMap<Id, Change>) -> Result<Written, TraceFault> {
     for _ in 1..TRIES {
-        match rewrite_once(table, these.clone(), changes).await {
+        match rewrite_once(table, parts, changes).await {
             Err(fault) if is_outdated(&fault) => tracing::debug!("another server wrote rows meanwhile; they are read again"),
             outcome => return outcome,
         }
     }
-    rewrite_once(table, these, changes).await
+    rewrite_once(table, parts, changes).await
 }
 
 /// Whether rows were to be written that are others by now.
@@ -485,39 +503,65 @@ pub(crate) const fn is_outdated(fault: &TraceFault) -> bool {
     matches!(fault, TraceFault::Lake(LakeFault::Contended { .. }))
 }
 
-async fn rewrite_once(table: &dyn Table, mut these: Filter, changes: &HashMap<Id, Change>) -> Result<Vec<Span>, TraceFault> {
+async fn rewrite_once(table: &dyn Table, parts: &[Filter], changes: &HashMap<Id, Change>) -> Result<Written, TraceFault> {
+    let id = |span: &Span| (span.project, span.trace, span.span);
     let mut found: Vec<(Span, Facts<'static>, Searched)> = Vec::new();
     let mut unreadable: HashSet<String> = HashSet::new();
+    let (mut looked_for, mut bytes) = (Vec::new(), 0);
+    // What one part found, another may find too.
+    let mut known: HashSet<Id> = HashSet::new();
     let read_in = table.snapshot().await?;
-    for batch in read_in.scan(Scan::of(these.clone())).await? {
-        let rows = Rows(&batch);
-        for row in 0..batch.num_rows() {
-            match read(&rows, row) {
-                Ok((span, mut facts, searched)) => {
-                    if let Some(change) = changes.get(&(span.project, span.trace, span.span)) {
-                        change.make(&span, &mut facts);
+    for part in parts {
+        if bytes >= REWRITTEN_BYTES {
+            break;
+        }
+        let first = found.len();
+        for batch in read_in.scan(Scan::of(part.clone())).await? {
+            bytes += batch.get_array_memory_size();
+            let rows = Rows(&batch);
+            for row in 0..batch.num_rows() {
+                match read(&rows, row) {
+                    Ok((span, ..)) if known.contains(&id(&span)) => {}
+                    Ok((span, mut facts, searched)) => {
+                        if let Some(change) = changes.get(&id(&span)) {
+                            change.make(&span, &mut facts);
+                        }
+                        found.push((span, facts, searched));
                     }
-                    found.push((span, facts, searched));
-                }
-                Err(fault) => {
-                    tracing::warn!(%fault, "a span of the table cannot be read; it stays as it is");
-                    unreadable.extend(rows.text("span", row)?.map(str::to_owned));
+                    Err(fault) => {
+                        tracing::warn!(%fault, "a span of the table cannot be read; it stays as it is");
+                        unreadable.extend(rows.text("span", row)?.map(str::to_owned));
+                    }
                 }
             }
         }
+        known.extend(found[first..].iter().map(|(span, ..)| id(span)));
+        looked_for.push(part.clone());
     }
+    let parts = looked_for.len();
     if !unreadable.is_empty() {
         found.retain(|(span, ..)| !unreadable.contains(&span.span.to_string()));
-        these = these.and(Filter::Not(Box::new(Filter::any_of("span", unreadable))));
     }
+    let rows = found.len();
     if !found.is_empty() {
+        let mut these = match looked_for.pop() {
+            Some(only) if looked_for.is_empty() => only,
+            last => {
+                // An index leads to traces, and to none of several conditions.
+                looked_for.extend(last);
+                let traces = distinct(found.iter().map(|(span, ..)| span.trace.to_string()));
+                Filter::any_of("trace", traces).and(Filter::Or(looked_for))
+            }
+        };
+        if !unreadable.is_empty() {
+            these = these.and(Filter::Not(Box::new(Filter::any_of("span", unreadable))));
+        }
         let made = found.iter().map(|(span, facts, searched)| (span, facts.clone(), Some(Cow::Borrowed(searched))));
-        let rows = to_batch_of(made)?;
-        table.replace_as_read(&read_in.version().await?, these, Some(rows)).await?;
+        let made = to_batch_of(made)?;
+        table.replace_as_read(&read_in.version().await?, these, Some(made)).await?;
     }
-    let id = |span: &Span| (span.project, span.trace, span.span);
     let adopted = found.into_iter().filter(|(span, ..)| changes.get(&id(span)) == Some(&Change::Adopted(true)));
-    Ok(adopted.map(|(span, ..)| span).collect())
+    Ok(Written { adopted: adopted.map(|(span, ..)| span).collect(), rows, parts })
 }
 
 fn read(rows: &Rows<'_>, row: usize) -> Result<(Span, Facts<'static>, Searched), TraceFault> {

@@ -1,12 +1,17 @@
 //! Whose spans are that do not say so themselves: who pays is found by user, whatever order the spans of a trace came in.
 
 use mainspring_kernel::Stop;
+use mainspring_lake::Filter;
+use tokio::sync::oneshot;
 
 use super::{
     asking::{NOW, SECOND},
+    unsteady::Unsteady,
     *,
 };
-use crate::{GatheredBy, Measured, MetricsQuestion, SpanFilter, adopting, belonging::late, table::to_batch};
+use crate::{
+    GatheredBy, Measured, MetricsQuestion, SpanFilter, adopting, belonging::late, settle::NAMED_AT_ONCE, table::to_batch,
+};
 
 /// A call of a model that used so many tokens, and does not say for whom.
 fn call(above: &Span, tokens: i64) -> Span {
@@ -220,4 +225,36 @@ async fn a_name_that_became_one_of_several_before_a_server_died_is_given_back() 
     let Room { room, .. } = open(dir.path(), Capture::Full).await;
     look(&room).await;
     assert_eq!(used(&room, "user").await, [(None, 4)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thousands_of_rows_take_names_with_a_commit_and_others_have_their_turn_before_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    look(&room).await;
+    let roots: Vec<Span> = (0..40).map(|_| root("ann")).collect();
+    let calls: Vec<Span> = roots.iter().flat_map(|root| (0..NAMED_AT_ONCE / 32).map(|_| call(root, 1))).collect();
+    room.table().append(to_batch(&[calls.clone(), roots.clone()].concat()).unwrap()).await.unwrap();
+    let of_ann = || Filter::eq("user", "ann");
+    let (all, few) = (u64::try_from(calls.len() + roots.len()).unwrap(), u64::try_from(roots.len()).unwrap());
+    assert_eq!(room.table().count(of_ann()).await.unwrap(), few);
+
+    let (others, mut kept) = (room.kept().clone(), room.kept().clone());
+    let (tell, told) = oneshot::channel();
+    kept.late = Some(Arc::default());
+    kept.table = Unsteady::changed_between(Arc::clone(room.table()), async move {
+        tokio::spawn(async move {
+            let _turn = others.turn().await;
+            tell.send(others.table.count(Filter::eq("user", "ann")).await.unwrap()).unwrap();
+        });
+        // It waits for its turn by then.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    });
+    let before = room.table().stats().await.unwrap().version.number;
+    late::look(&kept, Timestamp::from_micros(NOW), &Stop::never()).await.unwrap();
+    let named = told.await.unwrap();
+    assert!(few < named && named < all, "{named} of {all} had a name when another had its turn");
+    assert_eq!((room.table().count(of_ann()).await.unwrap(), room.table().count(Filter::All).await.unwrap()), (all, all));
+    let commits = room.table().stats().await.unwrap().version.number - before;
+    assert!((2..=4).contains(&commits), "{commits} commits");
 }
