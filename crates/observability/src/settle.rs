@@ -14,7 +14,10 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::{
     adopting::Orphans,
-    belonging::{self, Belonging, Names, Saying, late::Late},
+    belonging::{
+        self, Belonging, Names, Saying,
+        late::{BEFORE, Late},
+    },
     compared::{Compared, enter},
     conventions::{
         Facts, SpanType,
@@ -127,6 +130,8 @@ pub(crate) struct Settled {
     pub(crate) entered: HashMap<Key, bool>,
     /// Traces of which rows in the table may have to take other names than they have.
     pub(crate) late: Vec<Key>,
+    /// When the first of their spans may have begun, in micros.
+    pub(crate) began: Option<i64>,
     /// Traces that were entered by these rows beneath what is not there: it may come to another server at this moment, with whose
     /// they are. None where no other server adds to the table.
     pub(crate) beneath: HashSet<Key>,
@@ -314,7 +319,8 @@ pub(crate) fn settle(
     }
     let relieved = adopted.into_iter().filter(|id| entered.get(&(id.0, id.1)) == Some(&true)).collect();
     let beneath = if is_alone { HashSet::new() } else { beneath_missing(&added, &nodes, &entered) };
-    Ok(Settled { stop, relieved, add: rows, added, entered, late, beneath })
+    let began = added.iter().map(|(_, start)| start.saturating_sub(BEFORE)).min();
+    Ok(Settled { stop, relieved, add: rows, added, entered, late, began, beneath })
 }
 
 /// Those of the traces that are entered in which a span lies beneath one that is not there. Of the others somebody waits for an

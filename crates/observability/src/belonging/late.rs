@@ -11,7 +11,6 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    hash::{BuildHasher as _, RandomState},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -20,30 +19,41 @@ use mainspring_kernel::{Fault as _, FaultKind, Stop, Timestamp, fault::chain};
 use mainspring_lake::{Filter, Order, Scan, Table};
 use tokio::sync::MutexGuard as TurnGuard;
 
-use super::{Names, Saying, TAKEN, has, lent, settle, taken_by};
+use super::{Names, Saying, TAKEN, settle, taken_by};
 use crate::{
-    adopting::{BACK_ROWS, lately, of, readable},
+    adopting::{lately, of, readable},
     conventions::counted::{Id, Node},
     errand::Ended,
     fault::TraceFault,
     sampling::Key,
     settle::{self as settling, COLUMNS, Kept},
-    table::{LENT, Rows},
+    table::Rows,
 };
 
 /// A name that comes late is found as soon as a person looks again.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Traces that are looked at together: whoever else rewrites rows waits until they are read and one commit is made.
 const AT_ONCE: usize = 1_024;
-/// Spans of theirs that are in memory at once.
-const SPANS_MAX: usize = 200_000;
-/// Traces that are remembered, of some 100 bytes each; of more, what began last is looked through.
-const MOST: usize = 500_000;
+/// Traces that are known to be too large; of more, it is found out again.
+const LARGE_MOST: usize = 10_000;
+/// In micros: so long before the first span of a batch others of its traces may have begun, and a clock may go before ours.
+pub(crate) const BEFORE: i64 = 60_000_000;
+
+const LIMITS: Limits = Limits { traces: 500_000, spans: 200_000 };
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// That are remembered, of some 100 bytes each; of more, the table is looked through from where they began.
+    pub(crate) traces: usize,
+    /// That are in memory at once. The rows of a trace that has more stay as they are: of a part of them it would be decided
+    /// otherwise with each part.
+    pub(crate) spans: usize,
+}
 
 /// Traces of which rows may have to take other names than they have.
 #[derive(Debug)]
 pub(crate) struct Late {
-    most: usize,
+    limits: Limits,
     state: Mutex<State>,
 }
 
@@ -54,29 +64,42 @@ struct State {
     waiting: HashSet<Key>,
     /// Those that may wait again when what could be done of them is done.
     looked_at: HashSet<Key>,
-    /// What is not known here is looked for in the table.
-    missed: bool,
+    large: HashSet<Key>,
+    /// What an earlier process had not come to is looked for in the table.
+    before: bool,
+    /// So is what there was no room for: it began since then, in micros.
+    since: Option<i64>,
 }
 
 impl Default for Late {
     fn default() -> Self {
-        // Nobody knows what an earlier process added last.
-        Self { most: MOST, state: Mutex::new(State { missed: true, ..State::default() }) }
+        Self::within(LIMITS)
     }
 }
 
 impl Late {
-    pub(crate) fn wait(&self, traces: impl Iterator<Item = Key>) {
+    pub(crate) fn within(limits: Limits) -> Self {
+        Self { limits, state: Mutex::new(State { before: true, ..State::default() }) }
+    }
+
+    /// One of which nothing was missed.
+    fn empty(limits: Limits) -> Self {
+        Self { limits, state: Mutex::default() }
+    }
+
+    /// `since`: where in the table those are looked for that there is no room for, in micros; none where that is among what began
+    /// last.
+    pub(crate) fn wait(&self, traces: impl Iterator<Item = Key>, since: Option<i64>) {
         let mut state = self.state();
         for key in traces {
-            if state.waiting.contains(&key) {
+            if state.waiting.contains(&key) || state.large.contains(&key) {
                 continue;
             }
-            if state.waiting.len() < self.most {
+            if state.waiting.len() < self.limits.traces {
                 state.waiting.insert(key);
                 state.order.push_back(key);
             } else {
-                state.missed = true;
+                state.miss(since);
             }
         }
     }
@@ -86,6 +109,7 @@ impl Late {
         state.waiting.retain(|key| !goes(key));
         state.order.retain(|key| !goes(key));
         state.looked_at.retain(|key| !goes(key));
+        state.large.retain(|key| !goes(key));
     }
 
     /// The first that wait.
@@ -114,16 +138,40 @@ impl Late {
         }
     }
 
-    fn take_missed(&self) -> bool {
-        std::mem::take(&mut self.state().missed)
+    /// It stays as it is.
+    fn leave_alone(&self, key: Key) {
+        let mut state = self.state();
+        if state.looked_at.remove(&key) {
+            if state.large.len() >= LARGE_MOST {
+                state.large.clear();
+            }
+            state.large.insert(key);
+        }
     }
 
-    fn miss(&self) {
-        self.state().missed = true;
+    fn take_before(&self) -> bool {
+        std::mem::take(&mut self.state().before)
+    }
+
+    fn take_since(&self) -> Option<i64> {
+        self.state().since.take()
+    }
+
+    fn miss(&self, since: Option<i64>) {
+        self.state().miss(since);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn miss(&mut self, since: Option<i64>) {
+        match since {
+            Some(since) => self.since = Some(self.since.map_or(since, |known| known.min(since))),
+            None => self.before = true,
+        }
     }
 }
 
@@ -139,23 +187,59 @@ pub(crate) async fn look_after(kept: Kept, now: impl Fn() -> Timestamp, stop: St
 /// Gives rows the names that came after them.
 pub(crate) async fn look(kept: &Kept, now: Timestamp, stop: &Stop) -> Result<(), TraceFault> {
     let Some(late) = &kept.late else { return Ok(()) };
-    if late.take_missed() {
-        match look_back(kept.table.as_ref(), now).await {
-            Ok(found) => late.wait(found.into_iter()),
+    if late.take_before() {
+        match newest(kept.table.as_ref(), now, late.limits).await {
+            Ok(found) => late.wait(found.into_iter(), None),
             Err(fault) => {
-                late.miss();
+                late.miss(None);
                 return Err(fault);
             }
         }
     }
-    Box::pin(through(kept, late, stop)).await.map(drop)
+    Box::pin(through(kept, late, stop)).await?;
+    if let Some(since) = late.take_since() {
+        Box::pin(since_then(kept, late, (since, now.as_micros().saturating_add(BEFORE)), stop)).await?;
+    }
+    Ok(())
 }
 
-/// The same where nobody remembers what was added: of what began last.
-pub(crate) async fn name_all(kept: &Kept, now: Timestamp, stop: &Stop) -> Result<Ended, TraceFault> {
-    let late = Late { most: usize::MAX, state: Mutex::default() };
-    late.wait(look_back(kept.table.as_ref(), now).await?.into_iter());
-    Box::pin(through(kept, &late, stop)).await
+/// Looks for what there was no room for, in pieces of what began between two times. Where it is broken off, it goes on from there.
+async fn since_then(kept: &Kept, late: &Late, (since, until): (i64, i64), stop: &Stop) -> Result<(), TraceFault> {
+    let mut from = Some(since);
+    while let Some(began) = from {
+        if stop.is_requested() {
+            late.miss(from);
+            return Ok(());
+        }
+        let named = match piece(kept.table.as_ref(), (began, until), late.limits.spans).await {
+            Ok((found, next)) => {
+                late.wait(found.into_iter(), from);
+                from = next;
+                through(kept, late, stop).await.map(drop)
+            }
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = named {
+            if from.is_some() {
+                late.miss(from);
+            }
+            return Err(fault);
+        }
+    }
+    Ok(())
+}
+
+/// The same where nobody remembers what was added: of what began last. What cannot be done is found again the next time.
+pub(crate) async fn name_all(kept: &Kept, now: Timestamp, stop: &Stop) -> Ended {
+    let naming = async {
+        let late = Late::empty(Limits { traces: usize::MAX, ..LIMITS });
+        late.wait(newest(kept.table.as_ref(), now, late.limits).await?.into_iter(), None);
+        through(kept, &late, stop).await
+    };
+    Box::pin(naming).await.unwrap_or_else(|fault: TraceFault| {
+        tracing::warn!(cause = %chain(&fault), "names of spans are looked at with the next upkeep");
+        Ended::Done
+    })
 }
 
 /// Gives names to what waits, as much with each turn as one commit is for.
@@ -169,7 +253,7 @@ async fn through(kept: &Kept, late: &Late, stop: &Stop) -> Result<Ended, TraceFa
             return Ok(Ended::Done);
         }
         let began = Instant::now();
-        let outcome = name(kept, &some, &turn).await;
+        let outcome = name(kept, &some, late.limits.spans, &turn).await;
         let all = || -> HashSet<Key> { some.iter().copied().collect() };
         match outcome {
             Ok(Named::But(left)) => {
@@ -182,7 +266,7 @@ async fn through(kept: &Kept, late: &Late, stop: &Stop) -> Result<Ended, TraceFa
             }
             Ok(Named::TooMany) => {
                 tracing::debug!(trace = %some[0].1, "a trace is too large to be given names that came late");
-                late.done(&some, &HashSet::new());
+                late.leave_alone(some[0]);
             }
             // Another server was quicker, or the lake is away.
             Err(fault) if fault.kind() == FaultKind::Unavailable => {
@@ -211,14 +295,15 @@ enum Named {
 }
 
 /// What is read here is written again by nobody else of this process before it is written here: whoever calls this has the turn.
-async fn name(kept: &Kept, traces: &[Key], _turn: &TurnGuard<'_, ()>) -> Result<Named, TraceFault> {
-    let spans = spans_of(kept.table.as_ref(), traces).await?;
-    if spans.len() >= SPANS_MAX {
+async fn name(kept: &Kept, traces: &[Key], most: usize, _turn: &TurnGuard<'_, ()>) -> Result<Named, TraceFault> {
+    let mut spans = spans_of(kept.table.as_ref(), Scan::of(of(traces)).limit(most)).await?;
+    if spans.len() >= most {
         return Ok(Named::TooMany);
     }
     // A trace may go through two projects, and in the other something may be about to be erased.
     let wanted: HashSet<Key> = traces.iter().copied().collect();
-    let mut changes = changes(spans, &wanted);
+    spans.retain(|(node, _)| wanted.contains(&(node.id.0, node.id.1)));
+    let mut changes = changes(spans);
     // So that each commit looks for few traces.
     changes.sort_unstable_by_key(|(id, _)| (id.1, id.2));
     let done = settling::take_names(kept, &changes).await?;
@@ -226,10 +311,10 @@ async fn name(kept: &Kept, traces: &[Key], _turn: &TurnGuard<'_, ()>) -> Result<
 }
 
 /// What each row takes that is to take something else than it has.
-fn changes(spans: Vec<(Node, Names)>, wanted: &HashSet<Key>) -> Vec<(Id, Names)> {
+fn changes(spans: Vec<(Node, Names)>) -> Vec<(Id, Names)> {
     let mut has: HashMap<Id, Names> = HashMap::new();
     let mut nodes: HashMap<Id, Node> = HashMap::new();
-    for (node, names) in spans.into_iter().filter(|(node, _)| wanted.contains(&(node.id.0, node.id.1))) {
+    for (node, names) in spans {
         has.insert(node.id, names);
         nodes.insert(node.id, node);
     }
@@ -241,10 +326,14 @@ fn changes(spans: Vec<(Node, Names)>, wanted: &HashSet<Key>) -> Vec<(Id, Names)>
     changed.collect()
 }
 
-async fn spans_of(table: &dyn Table, traces: &[Key]) -> Result<Vec<(Node, Names)>, TraceFault> {
-    let scan = Scan::of(of(traces)).columns(&COLUMNS).order("start", Order::Ascending).limit(SPANS_MAX);
+fn traces_of(changes: Vec<(Id, Names)>) -> HashSet<Key> {
+    changes.into_iter().map(|((project, trace, _), _)| (project, trace)).collect()
+}
+
+/// With the names that they took.
+async fn spans_of(table: &dyn Table, scan: Scan) -> Result<Vec<(Node, Names)>, TraceFault> {
     let (mut spans, mut saying) = (Vec::new(), Saying::default());
-    for batch in table.scan(scan).await? {
+    for batch in table.scan(scan.columns(&COLUMNS)).await? {
         let rows = Rows(&batch);
         for row in 0..batch.num_rows() {
             let read = settling::node(&rows, row, &mut saying).and_then(|node| Ok((node, taken_by(&rows, row)?)));
@@ -254,56 +343,37 @@ async fn spans_of(table: &dyn Table, traces: &[Key]) -> Result<Vec<(Node, Names)
     Ok(spans)
 }
 
-/// What the rows of a trace have in one column.
-#[derive(Debug, Default)]
-struct Column {
-    /// What the first name comes to that was found.
-    name: Option<u64>,
-    several: bool,
-    /// A row has none, and one took the one that it has.
-    lacks: bool,
-    took: bool,
-}
-
-impl Column {
-    fn take(&mut self, name: Option<u64>, took: bool) {
-        self.took |= took;
-        self.lacks |= name.is_none();
-        self.several |= self.name.is_some() && name.is_some() && self.name != name;
-        self.name = self.name.or(name);
-    }
-
-    /// Whether a row may have to take another name than it has.
-    const fn may_change(&self) -> bool {
-        self.name.is_some() && (self.lacks || (self.took && self.several))
-    }
-}
-
-/// Traces of the last hour in which a span lacks what another one says, or took it before another one said otherwise.
-async fn look_back(table: &dyn Table, now: Timestamp) -> Result<HashSet<Key>, TraceFault> {
+/// Traces of the last hour, or of what began last of it, in which a span has another name than it takes.
+pub(crate) async fn newest(table: &dyn Table, now: Timestamp, limits: Limits) -> Result<HashSet<Key>, TraceFault> {
     let Some(since) = lately(table, now).await? else { return Ok(HashSet::new()) };
-    let names = Filter::Or(TAKEN.map(Filter::present).into());
-    if table.count(since.clone().and(names)).await? == 0 {
+    if is_nameless(table, since.clone()).await? {
         return Ok(HashSet::new());
     }
-    let columns = ["project", "trace", "span", "user", "session", "app", LENT];
-    let newest_first = Scan::of(since).columns(&columns).order("start", Order::Descending).limit(BACK_ROWS);
-    let hasher = RandomState::new();
-    let mut traces: HashMap<Key, [Column; TAKEN.len()]> = HashMap::new();
-    for batch in table.scan(newest_first).await? {
-        let rows = Rows(&batch);
-        for row in 0..batch.num_rows() {
-            let Some((project, trace, _)) = readable(rows.id(row)) else { continue };
-            let of_trace = traces.entry((project, trace)).or_default();
-            let lent = lent(&rows, row)?;
-            for (at, column) in of_trace.iter_mut().enumerate() {
-                let name = rows.text(TAKEN[at], row)?.map(|name| hasher.hash_one(name));
-                column.take(name, has(lent, at));
-            }
+    let newest_first = Scan::of(since).order("start", Order::Descending).limit(limits.spans);
+    Ok(traces_of(changes(spans_of(table, newest_first).await?)))
+}
+
+/// The same of the first spans that began between two times, and from when on to go on, if there are more. Pieces overlap: of a
+/// trace whose spans began within a quarter of one, all lie in one.
+async fn piece(table: &dyn Table, (from, until): (i64, i64), most: usize) -> Result<(HashSet<Key>, Option<i64>), TraceFault> {
+    let these = Filter::GtEq("start".into(), from.into()).and(Filter::LtEq("start".into(), until.into()));
+    if is_nameless(table, these.clone()).await? {
+        return Ok((HashSet::new(), None));
+    }
+    let first = || Scan::of(these.clone()).order("start", Order::Ascending);
+    let mut next = None;
+    for batch in table.scan(Scan { offset: most - most / 4, ..first().columns(&["start"]).limit(1) }).await? {
+        if batch.num_rows() > 0 {
+            next = Rows(&batch).number("start", 0)?;
         }
     }
-    traces.retain(|_, of_trace| of_trace.iter().any(Column::may_change));
-    Ok(traces.into_keys().collect())
+    let spans = spans_of(table, first().limit(most)).await?;
+    Ok((traces_of(changes(spans)), next.map(|next| next.max(from.saturating_add(1)))))
+}
+
+async fn is_nameless(table: &dyn Table, these: Filter) -> Result<bool, TraceFault> {
+    let names = Filter::Or(TAKEN.map(Filter::present).into());
+    Ok(table.count(these.and(names)).await? == 0)
 }
 
 #[cfg(test)]
@@ -317,9 +387,9 @@ mod tests {
         (ProjectId::from_raw(7), TraceId::from_slice(&[trace; 16]).unwrap())
     }
 
-    fn waiting(most: usize, traces: impl IntoIterator<Item = u8>) -> Late {
-        let late = Late { most, state: Mutex::default() };
-        late.wait(traces.into_iter().map(key));
+    fn waiting(traces: usize, some: impl IntoIterator<Item = u8>) -> Late {
+        let late = Late::empty(Limits { traces, ..LIMITS });
+        late.wait(some.into_iter().map(key), Some(7));
         late
     }
 
@@ -331,10 +401,10 @@ mod tests {
     fn the_first_that_came_are_looked_at_first_and_what_is_left_of_them_next() {
         let late = waiting(9, [1, 2, 3, 4, 2]);
         assert_eq!(taken(&late, 3), [1, 2, 3]);
-        late.wait([key(1), key(5)].into_iter());
+        late.wait([key(1), key(5)].into_iter(), None);
         late.done(&[key(1), key(2), key(3)], &HashSet::from([key(2), key(3)]));
         assert_eq!(taken(&late, 9), [2, 3, 4, 1, 5]);
-        assert!(taken(&late, 9).is_empty() && !late.take_missed());
+        assert_eq!((taken(&late, 9), late.take_since()), (vec![], None));
     }
 
     #[test]
@@ -349,7 +419,8 @@ mod tests {
     #[test]
     fn of_more_than_are_remembered_the_table_is_asked() {
         let late = waiting(2, [1, 2, 3]);
+        late.wait([key(4)].into_iter(), Some(5));
         assert_eq!(taken(&late, 9), [1, 2]);
-        assert!(late.take_missed());
+        assert_eq!((late.take_since(), late.take_since()), (Some(5), None), "from where the first began");
     }
 }
