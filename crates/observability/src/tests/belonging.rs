@@ -332,3 +332,19 @@ async fn who_looks_for_names_finds_only_traces_in_which_one_changes_and_what_fai
     late::name_all(&kept, now, &Stop::never()).await;
     assert_eq!(used(&room, "user").await, [of("eve", 3)]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_to_a_trace_after_a_server_was_started_again_takes_the_name_that_was_stored_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = root("ann");
+    {
+        let Room { room, tasks, .. } = open(dir.path(), Capture::Full).await;
+        tell(&room, std::slice::from_ref(&root)).await;
+        tasks.shut_down(WAIT).await.unwrap();
+    }
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    look(&room).await;
+    // It began after everything that was there: the table has no copy of it.
+    tell(&room, &[call(&root, 5)]).await;
+    assert_eq!(used(&room, "user").await, [of("ann", 5)]);
+}
