@@ -258,7 +258,9 @@ async fn through(kept: &Kept, late: &Late, stop: &Stop) -> Result<Ended, TraceFa
         match outcome {
             Ok(Named::But(left)) => {
                 late.done(&some, &left);
-                at_once = (at_once * 2).min(AT_ONCE);
+                // So that few are read again that there was no time for.
+                let written = some.len() - left.len();
+                at_once = if left.is_empty() { (at_once * 2).min(AT_ONCE) } else { written.max(1) };
             }
             Ok(Named::TooMany) if some.len() > 1 => {
                 late.done(&some, &all());
