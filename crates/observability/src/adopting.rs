@@ -10,7 +10,7 @@
 //! so that two servers adopt the same.
 //!
 //! Of several servers over one lake, one may add an entry while another adopts. Then this holds:
-//! - A row is written as it was read or not at all (`settle.rs`): no usage begins to count again, and no mark is lost.
+//! - A row is written as it was read or not at all (`settle/rewriting.rs`): no usage begins to count again, and no mark is lost.
 //! - Whoever adopts looks again when that is written. So what another server had added by then, or adopted, is seen, and a trace
 //!   is entered by its own entries or by one span that is adopted.
 //! - Whoever adds an entry afterwards relieves what was adopted, unless it had looked before. Then both are there, until the

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     Ended, GatheredBy, Measured, MetricsQuestion, SpanFilter, adopting,
     belonging::late,
-    settle::{Kept, NAMED_AT_ONCE},
+    settle::{Kept, rewriting::NAMED_AT_ONCE},
     table::to_batch,
 };
 
