@@ -298,8 +298,8 @@ enum Named {
 
 /// What is read here is written again by nobody else of this process before it is written here: whoever calls this has the turn.
 async fn name(kept: &Kept, traces: &[Key], most: usize, _turn: &TurnGuard<'_, ()>) -> Result<Named, TraceFault> {
-    let mut spans = spans_of(kept.table.as_ref(), Scan::of(of(traces)).limit(most)).await?;
-    if spans.len() >= most {
+    let (mut spans, rows) = spans_of(kept.table.as_ref(), Scan::of(of(traces)).limit(most)).await?;
+    if rows >= most {
         return Ok(Named::TooMany);
     }
     // A trace may go through two projects, and in the other something may be about to be erased.
@@ -332,17 +332,18 @@ fn traces_of(changes: Vec<(Id, Names)>) -> HashSet<Key> {
     changes.into_iter().map(|((project, trace, _), _)| (project, trace)).collect()
 }
 
-/// With the names that they took.
-async fn spans_of(table: &dyn Table, scan: Scan) -> Result<Vec<(Node, Names)>, TraceFault> {
-    let (mut spans, mut saying) = (Vec::new(), Saying::default());
+/// Spans with the names that they took, and how many rows there were: some may be unreadable.
+async fn spans_of(table: &dyn Table, scan: Scan) -> Result<(Vec<(Node, Names)>, usize), TraceFault> {
+    let (mut spans, mut count, mut saying) = (Vec::new(), 0, Saying::default());
     for batch in table.scan(scan.columns(&COLUMNS)).await? {
         let rows = Rows(&batch);
+        count += batch.num_rows();
         for row in 0..batch.num_rows() {
             let read = settling::node(&rows, row, &mut saying).and_then(|node| Ok((node, taken_by(&rows, row)?)));
             spans.extend(readable(read));
         }
     }
-    Ok(spans)
+    Ok((spans, count))
 }
 
 /// Traces of the last hour, or of what began last of it, in which a span has another name than it takes.
@@ -352,7 +353,7 @@ pub(crate) async fn newest(table: &dyn Table, now: Timestamp, limits: Limits) ->
         return Ok(HashSet::new());
     }
     let newest_first = Scan::of(since).order("start", Order::Descending).limit(limits.spans);
-    Ok(traces_of(changes(spans_of(table, newest_first).await?)))
+    Ok(traces_of(changes(spans_of(table, newest_first).await?.0)))
 }
 
 /// The same of the first spans that began between two times, and from when on to go on, if there are more. Pieces overlap: of a
@@ -369,7 +370,7 @@ async fn piece(table: &dyn Table, (from, until): (i64, i64), most: usize) -> Res
             next = Rows(&batch).number("start", 0)?;
         }
     }
-    let spans = spans_of(table, first().limit(most)).await?;
+    let (spans, _) = spans_of(table, first().limit(most)).await?;
     Ok((traces_of(changes(spans)), next.map(|next| next.max(from.saturating_add(1)))))
 }
 

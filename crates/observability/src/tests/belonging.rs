@@ -238,7 +238,7 @@ async fn thousands_of_rows_take_names_with_a_commit_and_others_have_their_turn_b
     let Room { room, .. } = open(dir.path(), Capture::Full).await;
     look(&room).await;
     let roots: Vec<Span> = (0..40).map(|_| root("ann")).collect();
-    let calls: Vec<Span> = roots.iter().flat_map(|root| (0..NAMED_AT_ONCE / 32).map(|_| call(root, 1))).collect();
+    let calls: Vec<Span> = roots.iter().flat_map(|root| (0..NAMED_AT_ONCE / 32).map(move |_| call(root, 1))).collect();
     room.table().append(to_batch(&[calls.clone(), roots.clone()].concat()).unwrap()).await.unwrap();
     let of_ann = || Filter::eq("user", "ann");
     let (all, few) = (u64::try_from(calls.len() + roots.len()).unwrap(), u64::try_from(roots.len()).unwrap());
