@@ -10,7 +10,7 @@
 //! so that two servers adopt the same.
 //!
 //! Of several servers over one lake, one may add an entry while another adopts. Then this holds:
-//! - A row is written as it was read or not at all (`settle.rs`): no usage begins to count again, and no mark is lost.
+//! - A row is written as it was read or not at all (`settle/rewriting.rs`): no usage begins to count again, and no mark is lost.
 //! - Whoever adopts looks again when that is written. So what another server had added by then, or adopted, is seen, and a trace
 //!   is entered by its own entries or by one span that is adopted.
 //! - Whoever adds an entry afterwards relieves what was adopted, unless it had looked before. Then both are there, until the
@@ -55,7 +55,7 @@ const LOOK_EVERY: (Duration, Duration) = (Duration::from_millis(200), Duration::
 const BACK: i64 = 3_600_000_000;
 const AHEAD: i64 = 60_000_000;
 /// Rows that are looked at for that. Where more began within the time, it is shortened, down to this.
-pub(crate) const BACK_ROWS: usize = 200_000;
+const BACK_ROWS: usize = 200_000;
 const BACK_LEAST: i64 = 60_000_000;
 
 /// Looks after traces until the server stops.
@@ -100,7 +100,7 @@ pub(crate) async fn look(kept: &Kept, board: &Board, after: Duration, stop: &Sto
                 if kept.known.is_none()
                     && let Some(late) = &kept.late
                 {
-                    late.wait(some.iter().copied());
+                    late.wait(some.iter().copied(), Some(orphans.now().as_micros().saturating_sub(BACK)));
                 }
                 let keys: HashSet<Key> = adopted.iter().map(|span| (span.project, span.trace)).collect();
                 orphans.leave(some.into_iter().filter(|key| !keys.contains(key)));

@@ -109,17 +109,28 @@ pub(crate) fn settle(nodes: &HashMap<Id, Node>, before: &HashSet<Id>) -> Belongi
     if nodes.values().all(|node| node.says.is_none()) {
         return Belonging::default();
     }
+    let taken = takings(nodes, |_| true);
+    // Those that are there have what came of them alone.
+    let took = if before.is_empty() { HashMap::new() } else { takings(nodes, |id| before.contains(id)) };
+    let changed = before.iter().filter(|id| taken.get(*id) != took.get(*id));
+    let late: HashSet<Key> = changed.map(|(project, trace, _)| (*project, *trace)).collect();
+    Belonging { taken, late: late.into_iter().collect() }
+}
+
+/// What spans take of each other, as if there were no others.
+fn takings(nodes: &HashMap<Id, Node>, is_among: impl Fn(&Id) -> bool) -> HashMap<Id, Names> {
+    let among: Vec<&Node> = nodes.values().filter(|node| is_among(&node.id)).collect();
     let mut traces: HashMap<Key, [Said; TAKEN.len()]> = HashMap::new();
-    for node in nodes.values() {
-        let was_there = before.contains(&node.id);
+    for node in &among {
         let of_trace = traces.entry((node.id.0, node.id.1)).or_default();
-        of_trace.iter_mut().zip(names_of(node)).for_each(|(said, name)| said.take(name, was_there));
+        of_trace.iter_mut().zip(names_of(node)).for_each(|(said, name)| said.take(name));
     }
     traces.retain(|_, of_trace| of_trace.iter().any(Said::is_taken));
+    let known = |id: &Id| nodes.get(id).filter(|_| is_among(id));
     let (mut taken, mut handed_down) = (HashMap::new(), HashMap::new());
-    for node in nodes.values() {
+    for node in among {
         let Some(of_trace) = traces.get(&(node.id.0, node.id.1)) else { continue };
-        let (own, above) = (names_of(node), from_above(nodes, &mut handed_down, node));
+        let (own, above) = (names_of(node), from_above(known, &mut handed_down, node));
         let take = |at: usize| {
             let of_trace = || of_trace[at].only().filter(|_| at < OF_TRACE);
             if own[at].is_some() { None } else { above[at].clone().or_else(of_trace) }
@@ -129,13 +140,7 @@ pub(crate) fn settle(nodes: &HashMap<Id, Node>, before: &HashSet<Id>) -> Belongi
             taken.insert(node.id, names);
         }
     }
-    let is_late = |of_trace: &[Said; TAKEN.len()]| {
-        // What a whole trace says was taken by every row when it was said first.
-        let settled = |(at, said): (usize, &Said)| at < OF_TRACE && said.before && !said.several;
-        of_trace.iter().enumerate().any(|(at, said)| said.is_taken() && said.lacked_before && !settled((at, said)))
-    };
-    let late = traces.iter().filter(|(_, of_trace)| is_late(of_trace)).map(|(key, _)| *key).collect();
-    Belonging { taken, late }
+    taken
 }
 
 /// What the spans of a trace say of one column.
@@ -144,24 +149,16 @@ struct Said {
     name: Option<Arc<str>>,
     /// They do not all name the same.
     several: bool,
-    /// One says it that was there before.
-    before: bool,
-    /// One does not say it, and one that was there before does not.
+    /// One does not say it.
     lacked: bool,
-    lacked_before: bool,
 }
 
 impl Said {
-    fn take(&mut self, name: Option<&Arc<str>>, was_there: bool) {
-        let Some(name) = name else {
-            self.lacked = true;
-            self.lacked_before |= was_there;
-            return;
-        };
-        self.before |= was_there;
-        match &self.name {
-            Some(known) => self.several |= known != name,
-            None => self.name = Some(Arc::clone(name)),
+    fn take(&mut self, name: Option<&Arc<str>>) {
+        match (name, &self.name) {
+            (None, _) => self.lacked = true,
+            (Some(name), Some(known)) => self.several |= known != name,
+            (Some(name), None) => self.name = Some(Arc::clone(name)),
         }
     }
 
@@ -180,18 +177,18 @@ fn names_of(node: &Node) -> [Option<&Arc<str>>; TAKEN.len()] {
 }
 
 /// What a span hands down to those beneath it: what it says, or else what came to it from above. Each span is passed once.
-fn from_above(nodes: &HashMap<Id, Node>, handed_down: &mut HashMap<Id, Names>, node: &Node) -> Names {
+fn from_above<'a>(known: impl Fn(&Id) -> Option<&'a Node>, handed_down: &mut HashMap<Id, Names>, node: &'a Node) -> Names {
     let (mut path, mut at, mut names) = (Vec::new(), Some(node), Names::default());
     while let Some(node) = at {
-        if let Some(known) = handed_down.get(&node.id) {
-            names.clone_from(known);
+        if let Some(handed) = handed_down.get(&node.id) {
+            names.clone_from(handed);
             break;
         }
         // Where a trace goes in a circle, nothing comes from there.
         handed_down.insert(node.id, Names::default());
         path.push(node);
         let (project, trace, _) = node.id;
-        at = node.parent.and_then(|parent| nodes.get(&(project, trace, parent)));
+        at = node.parent.and_then(|parent| known(&(project, trace, parent)));
     }
     while let Some(node) = path.pop() {
         for (name, said) in names.iter_mut().zip(names_of(node)) {
@@ -322,8 +319,18 @@ mod tests {
         assert!(is_late(&[root.clone(), below.clone()], &[2]), "the name comes after it");
         assert!(!is_late(&[root.clone(), below.clone()], &[1]), "it takes it as it comes");
         assert!(!is_late(&[root.clone(), below.clone(), node(3, Some(1), Some("ann"), None)], &[1, 2]), "it has that one");
-        assert!(is_late(&[root, below.clone(), node(3, Some(1), Some("bob"), None)], &[1, 2]), "there is another by now");
-        assert!(!is_late(&[below], &[2]));
+        let (bob, apart) = (node(3, Some(1), Some("bob"), None), node(4, Some(9), None, None));
+        assert!(!is_late(&[root.clone(), below.clone(), bob.clone()], &[1, 2]), "it has that of the one above it");
+        assert!(is_late(&[root.clone(), apart.clone(), bob.clone()], &[1, 4]), "there is another by now");
+        // What comes to a trace of several users, or to one that called an app, changes nothing that is there.
+        let (eve, last) = (node(5, Some(9), Some("eve"), None), node(6, None, None, None));
+        assert!(!is_late(&[root, apart.clone(), bob, eve, last], &[1, 3, 4]));
+        let app = node(7, Some(2), None, Some("manual"));
+        assert!(!is_late(&[below.clone(), app, node(8, Some(7), None, None)], &[2, 7]));
+        assert!(!is_late(&[below.clone()], &[2]));
+        // One that comes between hands down what was there.
+        let nodes = [node(1, None, None, Some("manual")), node(9, Some(1), None, None), apart];
+        assert!(is_late(&nodes, &[1, 4]));
     }
 
     #[test]

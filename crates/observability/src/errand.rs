@@ -155,7 +155,7 @@ impl Workplace {
         }
         if let Some(before) = adopt_before
             && (adopt_quiet(&self.kept, before, stop).await? == Ended::Stopped
-                || name_all(&self.kept, before, stop).await? == Ended::Stopped)
+                || name_all(&self.kept, before, stop).await == Ended::Stopped)
         {
             return Ok(Ended::Stopped);
         }

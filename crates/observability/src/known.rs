@@ -3,7 +3,7 @@
 //! A sender repeats what was not acknowledged in time, so what comes from outside is compared with the table. Nearly all of it is
 //! new, and a question about the hundreds of traces of a commit reads every fragment that no index covers yet and a page of the
 //! index for nearly each: the more is there, the less would be taken in. So the spans of the last traces are remembered, and of
-//! those before them that the table has some.
+//! those before them that the table has some. So it is of the traces of what began last when the table was opened.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -24,6 +24,8 @@ use crate::{
 /// A clock may go before ours by so much, in micros; what began later still is remembered one by one when the table is opened.
 const AHEAD: i64 = 60 * 1_000_000;
 const AHEAD_MAX: usize = 10_000;
+/// Spans that began last when the table is opened: more may come to their traces, and take names of what is there.
+const LAST: usize = 100_000;
 
 const LIMITS: Limits = Limits { nodes: 100_000, sieve: (1 << 16, 1 << 20), sieves: 16 << 20 };
 /// So few that are new pass a sieve for known that a commit of five hundred traces hardly ever has one.
@@ -109,15 +111,22 @@ impl Known {
             return Ok(());
         }
         let until = self.opened.as_micros().saturating_add(AHEAD);
-        let last = Scan::of(Filter::LtEq("start".into(), until.into())).columns(&["start"]);
-        let mut since = i64::MIN;
-        for batch in table.scan(last.order("start", Order::Descending).limit(1)).await? {
-            if batch.num_rows() > 0 {
-                since = since.max(Rows(&batch).number("start", 0)?.unwrap_or(i64::MIN));
+        let last = Scan::of(Filter::LtEq("start".into(), until.into())).columns(&["trace", "start"]);
+        let (mut since, mut under_way) = (i64::MIN, HashMap::new());
+        for batch in table.scan(last.order("start", Order::Descending).limit(LAST)).await? {
+            let rows = Rows(&batch);
+            for row in 0..batch.num_rows() {
+                let start = rows.number("start", row)?.unwrap_or(i64::MIN);
+                since = since.max(start);
+                let trace: Option<TraceId> = rows.text("trace", row)?.and_then(|trace| trace.parse().ok());
+                if let Some(trace) = trace {
+                    let latest = under_way.entry(trace).or_insert(start);
+                    *latest = start.max(*latest);
+                }
             }
         }
         let ahead = Scan::of(Filter::Gt("start".into(), until.into())).columns(&["trace", "start"]).limit(AHEAD_MAX);
-        let mut found = Vec::new();
+        let mut found: Vec<(TraceId, i64)> = Vec::new();
         for batch in table.scan(ahead).await? {
             let rows = Rows(&batch);
             for row in 0..batch.num_rows() {
@@ -128,7 +137,7 @@ impl Known {
         let mut memory = self.memory();
         // So many clocks are wrong that nothing is certain.
         memory.since = Some(if found.len() < AHEAD_MAX { since } else { i64::MAX });
-        for (trace, start) in found {
+        for (trace, start) in under_way.into_iter().chain(found) {
             memory.sift(trace, start);
         }
         Ok(())

@@ -1,35 +1,38 @@
 //! Spans that a sender may repeat, and usage that several spans say: both are decided against what the table has of a trace.
 
+pub(crate) mod rewriting;
+
 use std::{
-    borrow::Cow,
     collections::{HashMap, HashSet},
     sync::Arc,
 };
 
 use arrow_array::{Array as _, BooleanArray, RecordBatch, StringArray};
-use mainspring_kernel::{Clock, Timestamp, id::ProjectId};
-use mainspring_lake::{Filter, LakeFault, Scalar, Scan, Table};
-use mainspring_llm::{Span, SpanId, TraceId, trace::names};
+use mainspring_kernel::{Clock, Timestamp};
+use mainspring_lake::{Filter, Scalar, Scan, Table};
+use mainspring_llm::{SpanId, TraceId};
 use tokio::sync::{Mutex, MutexGuard};
+
+pub(crate) use rewriting::{TRIES, is_outdated, mark, relieve, stop_counting, take_names};
 
 use crate::{
     adopting::Orphans,
-    belonging::{self, Belonging, Names, Saying, late::Late},
+    belonging::{
+        self, Belonging, Names, Saying,
+        late::{BEFORE, Late},
+    },
     compared::{Compared, enter},
     conventions::{
-        Facts, SpanType,
+        SpanType,
         counted::{Id, Node, Uses, covered},
     },
     fault::TraceFault,
     known::{Added, Found, Known},
     sampling::Key,
-    searched::Searched,
-    table::{ADOPTED, LENT, Rows, to_batch_of, uncounted},
+    table::{ADOPTED, LENT, Rows, uncounted},
     values::Values,
 };
 
-/// Rows rewritten by one commit.
-const AT_ONCE: usize = 256;
 pub(crate) const COLUMNS: [&str; 14] = [
     "project",
     "trace",
@@ -50,9 +53,6 @@ pub(crate) const COLUMNS: [&str; 14] = [
 const ABOVE_WITHIN: i64 = 24 * 3600 * 1_000_000;
 /// Spans above each other that are asked for one by one; beyond it, their trace is read.
 const STEPS: usize = 6;
-
-/// Rows that another server wrote after they were read are read again, so often.
-pub(crate) const TRIES: u32 = 8;
 
 /// The table of spans. Rows are rewritten by one at a time: who read them before another did would bring back what that one
 /// took out of them. Of several servers each has a turn of its own, so rows are written as they were read
@@ -124,6 +124,8 @@ pub(crate) struct Settled {
     pub(crate) entered: HashMap<Key, bool>,
     /// Traces of which rows in the table may have to take other names than they have.
     pub(crate) late: Vec<Key>,
+    /// When the first of their spans may have begun, in micros.
+    pub(crate) began: Option<i64>,
     /// Traces that were entered by these rows beneath what is not there: it may come to another server at this moment, with whose
     /// they are. None where no other server adds to the table.
     pub(crate) beneath: HashSet<Key>,
@@ -311,7 +313,8 @@ pub(crate) fn settle(
     }
     let relieved = adopted.into_iter().filter(|id| entered.get(&(id.0, id.1)) == Some(&true)).collect();
     let beneath = if is_alone { HashSet::new() } else { beneath_missing(&added, &nodes, &entered) };
-    Ok(Settled { stop, relieved, add: rows, added, entered, late, beneath })
+    let began = added.iter().map(|(_, start)| start.saturating_sub(BEFORE)).min();
+    Ok(Settled { stop, relieved, add: rows, added, entered, late, began, beneath })
 }
 
 /// Those of the traces that are entered in which a span lies beneath one that is not there. Of the others somebody waits for an
@@ -372,156 +375,4 @@ fn added(batches: &[RecordBatch]) -> Result<(Vec<Added>, HashMap<Key, bool>), Tr
         }
     }
     Ok((added, entered))
-}
-
-/// Rewrites rows of the table that count no longer. Whoever is broken off here finds the same to do when it tries again.
-pub(crate) async fn stop_counting(kept: &Kept, ids: &[Id]) -> Result<(), TraceFault> {
-    let mut by_project: HashMap<ProjectId, Vec<&Id>> = HashMap::new();
-    for id in ids {
-        by_project.entry(id.0).or_default().push(id);
-    }
-    for (project, ids) in by_project {
-        for some in ids.chunks(AT_ONCE) {
-            let these = Filter::eq("project", project.to_string())
-                .and(Filter::any_of("trace", distinct(some.iter().map(|id| id.1.to_string()))))
-                .and(Filter::any_of("span", distinct(some.iter().map(|id| id.2.to_string()))));
-            let some = some.iter().map(|id| (**id, Change::CountsNoLonger)).collect();
-            let _turn = kept.turn().await;
-            rewrite(kept.table.as_ref(), these, &some).await?;
-        }
-    }
-    if let Some(known) = &kept.known {
-        known.stop_counting(ids);
-    }
-    Ok(())
-}
-
-/// Traces are entered no longer by these: an entry comes. Whoever is broken off here finds the same to do when it tries again.
-pub(crate) async fn relieve(kept: &Kept, ids: &[Id]) -> Result<(), TraceFault> {
-    if ids.is_empty() {
-        return Ok(());
-    }
-    let _turn = kept.turn().await;
-    mark(kept, &ids.iter().map(|id| (*id, false)).collect::<Vec<_>>()).await.map(drop)
-}
-
-/// Says of rows whether traces are entered by them for want of an entry. Answers the spans by which they are. Whoever calls
-/// this has the turn.
-pub(crate) async fn mark(kept: &Kept, changes: &[(Id, bool)]) -> Result<Vec<Span>, TraceFault> {
-    let mut adopted = Vec::new();
-    for some in changes.chunks(AT_ONCE) {
-        // Whoever adds rows meanwhile may add a span that has the id of another trace's: it must not go with the others.
-        let exactly = some.iter().map(|((project, trace, span), _)| {
-            Filter::And(vec![
-                Filter::eq("trace", trace.to_string()),
-                Filter::eq("span", span.to_string()),
-                Filter::eq("project", project.to_string()),
-            ])
-        });
-        let these = Filter::any_of("trace", distinct(some.iter().map(|(id, _)| id.1.to_string())))
-            .and(Filter::any_of("span", distinct(some.iter().map(|(id, _)| id.2.to_string()))))
-            .and(Filter::Or(exactly.collect()));
-        let by_id = some.iter().map(|(id, adopted)| (*id, Change::Adopted(*adopted))).collect();
-        adopted.extend(rewrite(kept.table.as_ref(), these, &by_id).await?);
-        if let Some(known) = &kept.known {
-            known.mark(some);
-        }
-    }
-    Ok(adopted)
-}
-
-/// Rows take these names, each these and no others. Whoever calls this has the turn.
-pub(crate) async fn take_names(kept: &Kept, mut changes: Vec<(Id, Names)>) -> Result<(), TraceFault> {
-    // So that each commit looks for few traces.
-    changes.sort_unstable_by_key(|(id, _)| (id.1, id.2));
-    let mut changes = changes.into_iter().peekable();
-    while changes.peek().is_some() {
-        let some: HashMap<Id, Change> = changes.by_ref().take(AT_ONCE).map(|(id, names)| (id, Change::Takes(names))).collect();
-        let these = Filter::any_of("trace", distinct(some.keys().map(|id| id.1.to_string())))
-            .and(Filter::any_of("span", distinct(some.keys().map(|id| id.2.to_string()))));
-        rewrite(kept.table.as_ref(), these, &some).await?;
-    }
-    Ok(())
-}
-
-fn distinct(texts: impl Iterator<Item = String>) -> HashSet<String> {
-    texts.collect()
-}
-
-/// What becomes of a row.
-#[derive(Debug, PartialEq, Eq)]
-enum Change {
-    CountsNoLonger,
-    /// Whether its trace is entered by it for want of an entry.
-    Adopted(bool),
-    /// Whose it is, as others of its trace say.
-    Takes(Names),
-}
-
-impl Change {
-    fn make(&self, span: &Span, facts: &mut Facts<'_>) {
-        match self {
-            Self::CountsNoLonger => facts.counted = Some(false),
-            Self::Adopted(adopted) => facts.adopted = *adopted && !span.attributes.contains_key(names::SIGNAL),
-            Self::Takes(names) => belonging::take(names, facts),
-        }
-    }
-}
-
-/// Rewrites everything that is found: a span of one trace may have the id of another trace's. Answers the spans by which
-/// traces are entered from now on.
-async fn rewrite(table: &dyn Table, these: Filter, changes: &HashMap<Id, Change>) -> Result<Vec<Span>, TraceFault> {
-    for _ in 1..TRIES {
-        match rewrite_once(table, these.clone(), changes).await {
-            Err(fault) if is_outdated(&fault) => tracing::debug!("another server wrote rows meanwhile; they are read again"),
-            outcome => return outcome,
-        }
-    }
-    rewrite_once(table, these, changes).await
-}
-
-/// Whether rows were to be written that are others by now.
-pub(crate) const fn is_outdated(fault: &TraceFault) -> bool {
-    matches!(fault, TraceFault::Lake(LakeFault::Contended { .. }))
-}
-
-async fn rewrite_once(table: &dyn Table, mut these: Filter, changes: &HashMap<Id, Change>) -> Result<Vec<Span>, TraceFault> {
-    let mut found: Vec<(Span, Facts<'static>, Searched)> = Vec::new();
-    let mut unreadable: HashSet<String> = HashSet::new();
-    let read_in = table.snapshot().await?;
-    for batch in read_in.scan(Scan::of(these.clone())).await? {
-        let rows = Rows(&batch);
-        for row in 0..batch.num_rows() {
-            match read(&rows, row) {
-                Ok((span, mut facts, searched)) => {
-                    if let Some(change) = changes.get(&(span.project, span.trace, span.span)) {
-                        change.make(&span, &mut facts);
-                    }
-                    found.push((span, facts, searched));
-                }
-                Err(fault) => {
-                    tracing::warn!(%fault, "a span of the table cannot be read; it stays as it is");
-                    unreadable.extend(rows.text("span", row)?.map(str::to_owned));
-                }
-            }
-        }
-    }
-    if !unreadable.is_empty() {
-        found.retain(|(span, ..)| !unreadable.contains(&span.span.to_string()));
-        these = these.and(Filter::Not(Box::new(Filter::any_of("span", unreadable))));
-    }
-    if !found.is_empty() {
-        let made = found.iter().map(|(span, facts, searched)| (span, facts.clone(), Some(Cow::Borrowed(searched))));
-        let rows = to_batch_of(made)?;
-        table.replace_as_read(&read_in.version().await?, these, Some(rows)).await?;
-    }
-    let id = |span: &Span| (span.project, span.trace, span.span);
-    let adopted = found.into_iter().filter(|(span, ..)| changes.get(&id(span)) == Some(&Change::Adopted(true)));
-    Ok(adopted.map(|(span, ..)| span).collect())
-}
-
-fn read(rows: &Rows<'_>, row: usize) -> Result<(Span, Facts<'static>, Searched), TraceFault> {
-    let span = rows.span(row)?;
-    let facts = rows.facts(row, Facts::of(&span))?.into_owned();
-    Ok((span, facts, rows.searched(row)?))
 }

@@ -289,7 +289,7 @@ async fn add(kept: &Kept, rows: Vec<RecordBatch>, compared: Vec<Compared>, large
         adding.done();
     }
     if let Some(late) = &kept.late {
-        late.wait(settled.late.into_iter());
+        late.wait(settled.late.into_iter(), settled.began);
     }
     if let Some((orphans, compared_at)) = kept.orphans.as_ref().zip(compared_at) {
         orphans.added(&settled.entered, compared_at);

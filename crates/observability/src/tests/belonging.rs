@@ -1,12 +1,22 @@
 //! Whose spans are that do not say so themselves: who pays is found by user, whatever order the spans of a trace came in.
 
+use std::collections::HashSet;
+
 use mainspring_kernel::Stop;
+use mainspring_lake::Filter;
+use tokio::sync::oneshot;
 
 use super::{
     asking::{NOW, SECOND},
+    unsteady::{Outage, Unsteady},
     *,
 };
-use crate::{GatheredBy, Measured, MetricsQuestion, SpanFilter, adopting, belonging::late, table::to_batch};
+use crate::{
+    Ended, GatheredBy, Measured, MetricsQuestion, SpanFilter, adopting,
+    belonging::late,
+    settle::{Kept, rewriting::NAMED_AT_ONCE},
+    table::to_batch,
+};
 
 /// A call of a model that used so many tokens, and does not say for whom.
 fn call(above: &Span, tokens: i64) -> Span {
@@ -220,4 +230,121 @@ async fn a_name_that_became_one_of_several_before_a_server_died_is_given_back() 
     let Room { room, .. } = open(dir.path(), Capture::Full).await;
     look(&room).await;
     assert_eq!(used(&room, "user").await, [(None, 4)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thousands_of_rows_take_names_with_a_commit_and_others_have_their_turn_before_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    look(&room).await;
+    let roots: Vec<Span> = (0..40).map(|_| root("ann")).collect();
+    let calls: Vec<Span> = roots.iter().flat_map(|root| (0..NAMED_AT_ONCE / 32).map(move |_| call(root, 1))).collect();
+    room.table().append(to_batch(&[calls.clone(), roots.clone()].concat()).unwrap()).await.unwrap();
+    let of_ann = || Filter::eq("user", "ann");
+    let (all, few) = (u64::try_from(calls.len() + roots.len()).unwrap(), u64::try_from(roots.len()).unwrap());
+    assert_eq!(room.table().count(of_ann()).await.unwrap(), few);
+
+    let (others, mut kept) = (room.kept().clone(), room.kept().clone());
+    let (tell, told) = oneshot::channel();
+    kept.late = Some(Arc::default());
+    kept.table = Unsteady::changed_between(Arc::clone(room.table()), async move {
+        tokio::spawn(async move {
+            let _turn = others.turn().await;
+            tell.send(others.table.count(Filter::eq("user", "ann")).await.unwrap()).unwrap();
+        });
+        // It waits for its turn by then.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    });
+    let before = room.table().stats().await.unwrap().version.number;
+    late::look(&kept, Timestamp::from_micros(NOW), &Stop::never()).await.unwrap();
+    let named = told.await.unwrap();
+    assert!(few < named && named < all, "{named} of {all} had a name when another had its turn");
+    assert_eq!((room.table().count(of_ann()).await.unwrap(), room.table().count(Filter::All).await.unwrap()), (all, all));
+    let commits = room.table().stats().await.unwrap().version.number - before;
+    assert!((2..=4).contains(&commits), "{commits} commits");
+}
+
+/// What is looked after apart from what the server itself looks after.
+fn within(room: &Observability, limits: late::Limits) -> Kept {
+    let mut kept = room.kept().clone();
+    kept.late = Some(Arc::new(late::Late::within(limits)));
+    kept
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trace_that_is_too_large_stays_as_it_is_and_keeps_no_other_from_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    look(&room).await;
+    let (large, small) = (root("ann"), root("bob"));
+    let spans = [vec![large.clone(), small.clone(), call(&small, 2)], (0..5).map(|_| call(&large, 1)).collect()].concat();
+    room.table().append(to_batch(&spans).unwrap()).await.unwrap();
+    let kept = within(&room, late::Limits { traces: 9, spans: 6 });
+    let waits = kept.late.clone().unwrap();
+    waits.wait([&large, &small].map(|root| (root.project, root.trace)).into_iter(), None);
+    late::look(&kept, Timestamp::from_micros(NOW), &Stop::never()).await.unwrap();
+    assert_eq!(used(&room, "user").await, [(None, 5), of("bob", 2)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_there_was_no_room_for_are_looked_for_in_pieces_from_where_they_began() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    look(&room).await;
+    let roots: Vec<Span> = (0..12)
+        .map(|n| Span { start: Timestamp::from_micros(NOW - SECOND + 10 * n), ..root(if n % 2 == 0 { "ann" } else { "bob" }) })
+        .collect();
+    let calls = roots.iter().map(|root| call(root, 1));
+    room.table().append(to_batch(&calls.chain(roots.iter().cloned()).collect::<Vec<_>>()).unwrap()).await.unwrap();
+    // Room for one trace, and pieces of eight spans.
+    let kept = within(&room, late::Limits { traces: 1, spans: 8 });
+    let waits = kept.late.clone().unwrap();
+    let keys = roots.iter().map(|root| (root.project, root.trace));
+    waits.wait(keys, Some(NOW - SECOND - late::BEFORE));
+    for _ in 0..roots.len() {
+        late::look(&kept, Timestamp::from_micros(NOW), &Stop::never()).await.unwrap();
+    }
+    assert_eq!(used(&room, "user").await, [of("ann", 6), of("bob", 6)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_looks_for_names_finds_only_traces_in_which_one_changes_and_what_fails_ends_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    look(&room).await;
+    // Whoever called an app does not take it, and of several users none is that of all.
+    let caller = Span { attributes: Map::new(), ..root("nobody") };
+    let app = Span { trace: caller.trace, parent: Some(caller.span), ..span(NOW - SECOND, &[]) };
+    let beneath = ["ann", "bob"].map(|user| Span { trace: caller.trace, parent: Some(caller.span), ..root(user) });
+    tell(&room, &[vec![caller, app], beneath.to_vec()].concat()).await;
+    let (now, limits) = (Timestamp::from_micros(NOW), late::Limits { traces: 9, spans: 99 });
+    let newest = async || late::newest(room.table().as_ref(), now, limits).await.unwrap();
+    assert!(newest().await.is_empty());
+    let eve = root("eve");
+    room.table().append(to_batch(&[call(&eve, 3), eve.clone()]).unwrap()).await.unwrap();
+    assert_eq!(newest().await, HashSet::from([(eve.project, eve.trace)]));
+
+    let mut kept = room.kept().clone();
+    let outage = Outage::of_writes();
+    kept.table = Unsteady::away_in(&outage, Arc::clone(room.table()));
+    assert_eq!(late::name_all(&kept, now, &Stop::never()).await, Ended::Done, "the next upkeep does it");
+    outage.end();
+    late::name_all(&kept, now, &Stop::never()).await;
+    assert_eq!(used(&room, "user").await, [of("eve", 3)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_to_a_trace_after_a_server_was_started_again_takes_the_name_that_was_stored_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = root("ann");
+    {
+        let Room { room, tasks, .. } = open(dir.path(), Capture::Full).await;
+        tell(&room, std::slice::from_ref(&root)).await;
+        tasks.shut_down(WAIT).await.unwrap();
+    }
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    look(&room).await;
+    // It began after everything that was there: the table has no copy of it.
+    tell(&room, &[call(&root, 5)]).await;
+    assert_eq!(used(&room, "user").await, [of("ann", 5)]);
 }
