@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { about, ago, bytes, duration, money, percent, place, short, stageName } from "./format";
+import { about, ago, bytes, duration, money, moneyBrief, percent, place, short, stageName } from "./format";
 
 describe("formatting", () => {
   it("gives durations the precision they deserve", () => {
@@ -58,6 +58,17 @@ it("keeps the small sums that calls cost", () => {
     "$0.50",
     "$12.50",
     "$1,234.57",
+    "–",
+  ]);
+});
+
+it("in a column, what is next to nothing is said to be less than a hundredth of a cent", () => {
+  expect(["0.00", "0.0000066", "0.0001", "0.0002618", "-0.00001", null].map(moneyBrief)).toEqual([
+    "$0",
+    "<$0.0001",
+    "$0.0001",
+    "$0.00026",
+    "−$0.00001",
     "–",
   ]);
 });

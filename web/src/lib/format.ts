@@ -103,6 +103,12 @@ export function money(dollars: string | number | null | undefined): string {
   return `${n < 0 ? "−" : ""}$${Math.abs(n).toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: digits })}`;
 }
 
+/** The same for a column, where a hundredth of a cent and less has no room. */
+export function moneyBrief(dollars: string | number | null | undefined): string {
+  const n = Number(dollars);
+  return n > 0 && n < 0.0001 ? "<$0.0001" : money(dollars);
+}
+
 export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 export function percent(part: number, all: number): string {

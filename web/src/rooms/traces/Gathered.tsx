@@ -6,7 +6,7 @@ import { useNavigate, useSearchParams } from "react-router";
 import { queries } from "@/api/queries";
 import type { SessionSummary, UserSummary } from "@/api/types";
 import { both, quoted } from "@/lib/filterText";
-import { count, duration, fullTime, listTime, money, short } from "@/lib/format";
+import { count, duration, fullTime, listTime, money, moneyBrief, short } from "@/lib/format";
 import { Select } from "@/ui/fields";
 import { Badge, Empty, ErrorNote, PageHeader, Skeleton, useTitle } from "@/ui/kit";
 import { Rows, type Column } from "@/ui/rows";
@@ -37,7 +37,18 @@ function used<T extends Used>(): Column<T>[] {
       wide: true,
       cell: (s) => <span className="soft">{`${short(s.input_tokens)} → ${short(s.output_tokens)}`}</span>,
     },
-    { key: "cost", head: "Cost", width: "96px", align: "end", wide: true, cell: (s) => <span className="soft">{money(s.cost)}</span> },
+    {
+      key: "cost",
+      head: "Cost",
+      width: "96px",
+      align: "end",
+      wide: true,
+      cell: (s) => (
+        <span className="soft" title={money(s.cost)}>
+          {moneyBrief(s.cost)}
+        </span>
+      ),
+    },
     { key: "took", head: "Took", width: "84px", align: "end", cell: (s) => duration(s.duration_ms) },
     {
       key: "last",

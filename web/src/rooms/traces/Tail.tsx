@@ -2,7 +2,7 @@
 
 import { useNavigate, useSearchParams } from "react-router";
 import type { SpanSummary } from "@/api/types";
-import { duration, fullTime, listTime, money, plural, short } from "@/lib/format";
+import { duration, fullTime, listTime, money, moneyBrief, plural, short } from "@/lib/format";
 import { useShortcuts } from "@/lib/keys";
 import { Icon } from "@/ui/icons";
 import { Toggle } from "@/ui/fields";
@@ -130,7 +130,18 @@ const COLUMNS: readonly Column<SpanSummary>[] = [
         <span className="muted">–</span>
       ),
   },
-  { key: "cost", head: "Cost", width: "84px", align: "end", large: true, cell: (row) => <span className="soft">{money(row.cost)}</span> },
+  {
+    key: "cost",
+    head: "Cost",
+    width: "84px",
+    align: "end",
+    large: true,
+    cell: (row) => (
+      <span className="soft" title={money(row.cost)}>
+        {moneyBrief(row.cost)}
+      </span>
+    ),
+  },
   { key: "duration", head: "Duration", width: "84px", align: "end", cell: (row) => duration(row.duration_ms) },
   {
     key: "start",

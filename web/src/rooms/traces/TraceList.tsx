@@ -5,7 +5,7 @@ import { api, type TraceFilter } from "@/api/client";
 import { queries } from "@/api/queries";
 import type { TraceSummary } from "@/api/types";
 import { both, inQuotes } from "@/lib/filterText";
-import { count, duration, fullTime, listTime, money, plural, short } from "@/lib/format";
+import { count, duration, fullTime, listTime, money, moneyBrief, plural, short } from "@/lib/format";
 import { bars, bucketFor } from "@/lib/histogram";
 import { useShortcuts } from "@/lib/keys";
 import { shownScore } from "@/lib/scores";
@@ -291,7 +291,18 @@ function columns(slowest: number, marked: readonly TraceSummary[], mark: (trace:
         </span>
       )),
     },
-    { key: "cost", head: "Cost", width: "76px", align: "end", large: true, cell: of((t) => <span className="soft">{money(t.cost)}</span>) },
+    {
+      key: "cost",
+      head: "Cost",
+      width: "76px",
+      align: "end",
+      large: true,
+      cell: of((t) => (
+        <span className="soft" title={money(t.cost)}>
+          {moneyBrief(t.cost)}
+        </span>
+      )),
+    },
     {
       key: "duration",
       head: "Duration",
