@@ -105,7 +105,10 @@ function Rooms() {
   const within = /^\/(sessions|users)(\/|$)/.test(pathname);
   const nav = useRef<HTMLElement>(null);
   // On a phone they are a bar that is longer than the screen.
-  useEffect(() => nav.current?.querySelector(".on")?.scrollIntoView({ block: "nearest", inline: "center" }), [pathname]);
+  useEffect(() => {
+    // Browsers have begun to answer with a promise, and what an effect answers with is called when it ends.
+    nav.current?.querySelector(".on")?.scrollIntoView({ block: "nearest", inline: "center" });
+  }, [pathname]);
   return (
     <nav ref={nav} className="rooms-nav" aria-label="Rooms">
       {ROOMS.map((room) => (
