@@ -136,14 +136,14 @@ impl Conversation {
         let query = said.value(Fact::Query).and_then(Value::as_str).map(|query| fold.cut(query));
         let talk = Self { input, output, query, tool: tool(said, fold), ..Self::default() };
         match said.kind() {
-            SpanType::Tool => talk.as_call_of_tool(span, said, fold),
-            SpanType::Retriever => talk.as_search(said, fold),
+            SpanType::Tool => talk.into_call_of_tool(span, said, fold),
+            SpanType::Retriever => talk.into_search(said, fold),
             _ => talk,
         }
     }
 
     /// What goes into the call of a tool are its arguments, and what comes out is its result.
-    fn as_call_of_tool(mut self, span: &Span, said: &Said<'_>, fold: Fold) -> Self {
+    fn into_call_of_tool(mut self, span: &Span, said: &Said<'_>, fold: Fold) -> Self {
         let mut tool = self.tool.take().unwrap_or_default();
         if tool.name.is_none() {
             tool.name = said.value(Fact::StepName).and_then(text).map(Cow::into_owned).or_else(|| Some(span.name.clone()));
@@ -161,7 +161,7 @@ impl Conversation {
     }
 
     /// What goes into a search is what is looked for, and what comes out is what was found.
-    fn as_search(mut self, said: &Said<'_>, fold: Fold) -> Self {
+    fn into_search(mut self, said: &Said<'_>, fold: Fold) -> Self {
         if self.query.is_none()
             && let Some(query) = said.of_step(Fact::Input).and_then(|value| steps::query(fold, &value))
         {
