@@ -236,11 +236,12 @@ test("on a phone every room has its whole name, and the one that is open is in s
   await page.setViewportSize({ width: 420, height: 850 });
   await page.goto("/settings");
   const bar = page.getByRole("navigation", { name: "Rooms" });
-  await expect(bar.getByRole("link", { name: /Settings/ })).toBeInViewport({ ratio: 1 });
+  // Scrolling stops at whole pixels, and links do not end there.
+  await expect(bar.getByRole("link", { name: /Settings/ })).toBeInViewport({ ratio: 0.99 });
   const cut = await bar
     .locator("a > span:first-of-type")
     .evaluateAll((names) => names.filter((name) => name.scrollWidth > name.clientWidth + 1).length);
   expect(cut).toBe(0);
   await page.goto("/");
-  await expect(bar.getByRole("link").first()).toBeInViewport({ ratio: 1 });
+  await expect(bar.getByRole("link").first()).toBeInViewport({ ratio: 0.99 });
 });
