@@ -3,9 +3,9 @@
 //! Their rows are made when they are stored, where their JSON is at hand, and take a third of the memory of the spans. Beside each
 //! row stands what comparing asks, so that nobody reads it back out of the columns.
 
-use std::collections::{HashMap, HashSet, hash_map::Entry};
+use std::collections::{HashMap, hash_map::Entry};
 
-use arrow_array::{BooleanArray, RecordBatch};
+use arrow_array::RecordBatch;
 use mainspring_llm::Span;
 
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     known::Added,
     sampling::Key,
     searched::Searched,
-    table::{Making, Texts, is_entry, with_counted},
+    table::{Making, Texts, cover, is_entry},
     values::{self, Large},
 };
 
@@ -65,7 +65,8 @@ impl Comparing {
         let id = (span.project, span.trace, span.span);
         let says = self.saying.of_facts(&facts);
         let uses = Uses::of(&facts);
-        let node = Node { id, parent: span.parent, kind: facts.kind, counted: facts.counted, adopted: false, uses, says };
+        let counted = uses.counted((facts.counted, facts.counted_part));
+        let node = Node { id, parent: span.parent, kind: facts.kind, counted, adopted: false, uses, says };
         self.spans.push(OfRow { node, start: span.start.as_micros(), entry: is_entry(&span) });
         Ok(())
     }
@@ -106,19 +107,16 @@ impl Compared {
         parts
     }
 
-    /// The usage of these counts no longer.
-    pub(crate) fn uncount(&mut self, covered: &HashSet<Id>) -> Result<(), TraceFault> {
-        let counts_no_longer = |row: &OfRow| row.node.counted == Some(true) && covered.contains(&row.node.id);
-        if !self.spans.iter().any(counts_no_longer) {
+    /// This of the usage of these counts no longer.
+    pub(crate) fn uncount(&mut self, covered: &HashMap<Id, Uses>) -> Result<(), TraceFault> {
+        let said: Vec<Option<Uses>> = self.spans.iter().map(|row| covered.get(&row.node.id).copied()).collect();
+        if said.iter().all(Option::is_none) {
             return Ok(());
         }
-        for row in &mut self.spans {
-            if counts_no_longer(row) {
-                row.node.counted = Some(false);
-            }
+        self.rows = cover(&self.rows, &said)?;
+        for (row, said) in self.spans.iter_mut().zip(said) {
+            row.node.cover(said.unwrap_or_default());
         }
-        let counted: BooleanArray = self.spans.iter().map(|row| row.node.counted).collect();
-        self.rows = with_counted(&self.rows, counted)?;
         Ok(())
     }
 

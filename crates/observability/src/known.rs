@@ -16,7 +16,7 @@ use mainspring_llm::TraceId;
 use parquet::bloom_filter::Sbbf;
 
 use crate::{
-    conventions::counted::{Id, Node},
+    conventions::counted::{Id, Node, Uses},
     fault::TraceFault,
     table::Rows,
 };
@@ -165,10 +165,10 @@ impl Known {
         Adding { known: self, spans }
     }
 
-    /// These count no longer.
-    pub(crate) fn stop_counting(&self, ids: &[Id]) {
+    /// This of the usage of these counts no longer.
+    pub(crate) fn stop_counting(&self, covered: &[(Id, Uses)]) {
         let mut memory = self.memory();
-        ids.iter().for_each(|id| memory.change(id, |node| node.counted = Some(false)));
+        covered.iter().for_each(|(id, said)| memory.change(id, |node| node.cover(*said)));
     }
 
     /// Whether traces are entered by these for want of an entry.
@@ -275,10 +275,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{
-        belonging::Saying,
-        conventions::{SpanType, counted::Uses},
-    };
+    use crate::{belonging::Saying, conventions::SpanType};
+
+    const TOKENS: Uses = Uses { tokens: true, cost: false };
 
     const FEW: Limits = Limits { nodes: 6, sieve: (4, 8), sieves: 64 };
 
@@ -294,15 +293,7 @@ mod tests {
 
     fn node(of: u8) -> Node {
         let id = (ProjectId::from_raw(1), trace(of), SpanId::random());
-        Node {
-            id,
-            parent: None,
-            kind: SpanType::default(),
-            counted: Some(true),
-            adopted: false,
-            uses: Uses::default(),
-            says: None,
-        }
+        Node { id, parent: None, kind: SpanType::default(), counted: Some(TOKENS), adopted: false, uses: TOKENS, says: None }
     }
 
     fn asked(known: &Known, of: u8, start: i64) -> Found {
@@ -317,8 +308,8 @@ mod tests {
         known.adding(vec![(first.clone(), 5)]).done();
         let found = asked(&known, 0, 5);
         assert_eq!((found.nodes, found.ask.len()), (vec![first.clone()], 0));
-        known.stop_counting(&[first.id]);
-        assert_eq!(asked(&known, 0, 5).nodes[0].counted, Some(false));
+        known.stop_counting(&[(first.id, TOKENS)]);
+        assert_eq!(asked(&known, 0, 5).nodes[0].counted, Some(Uses::default()));
         known.mark(&[(first.id, true)]);
         assert!(asked(&known, 0, 5).nodes[0].adopted);
         for other in 1..8 {

@@ -29,11 +29,11 @@ use crate::{
     fault::TraceFault,
     known::{Added, Found, Known},
     sampling::Key,
-    table::{ADOPTED, LENT, Rows, uncounted},
+    table::{ADOPTED, COUNTED_PART, LENT, Rows, uncounted},
     values::Values,
 };
 
-pub(crate) const COLUMNS: [&str; 14] = [
+pub(crate) const COLUMNS: [&str; 15] = [
     "project",
     "trace",
     "span",
@@ -48,6 +48,7 @@ pub(crate) const COLUMNS: [&str; 14] = [
     "input_tokens",
     "output_tokens",
     "cost",
+    COUNTED_PART,
 ];
 /// What stands above a span began no longer before it, in micros: a day. So few of the table's files are read.
 const ABOVE_WITHIN: i64 = 24 * 3600 * 1_000_000;
@@ -113,8 +114,8 @@ impl Drop for Deleting<'_> {
 /// What is to be done for a batch, in this order.
 #[derive(Debug, Default)]
 pub(crate) struct Settled {
-    /// Rows of the table that count no longer.
-    pub(crate) stop: Vec<Id>,
+    /// Rows of the table that count no longer, with what of their usage does not.
+    pub(crate) stop: Vec<(Id, Uses)>,
     /// Rows of the table that their traces are entered by no longer: an entry has come.
     pub(crate) relieved: Vec<Id>,
     pub(crate) add: Vec<RecordBatch>,
@@ -214,7 +215,7 @@ pub(crate) async fn present(kept: &Kept, doubt: Doubt) -> Result<Vec<Node>, Trac
             let says_all = node.counted.is_some() && node.uses.tokens && node.uses.cost;
             let ends = node.kind == SpanType::Tool || says_all;
             let (id, parent) = (node.id, node.parent);
-            if node.counted == Some(true) {
+            if node.counted.is_some_and(Uses::any) {
                 whole.insert(id.1);
             } else if found.insert(id, node).is_none()
                 && let Some(parent) = parent.filter(|_| !ends)
@@ -248,13 +249,14 @@ async fn nodes(table: &dyn Table, these: Filter) -> Result<Vec<Node>, TraceFault
 
 pub(crate) fn node(rows: &Rows<'_>, row: usize, saying: &mut Saying) -> Result<Node, TraceFault> {
     let parent = rows.text("parent", row)?.map(str::parse::<SpanId>).transpose();
+    let uses = rows.uses(row)?;
     Ok(Node {
         id: rows.id(row)?,
         parent: parent.map_err(|_| TraceFault::Unreadable { reason: "`parent` of a span".into() })?,
         kind: rows.text("type", row)?.and_then(SpanType::read).unwrap_or_default(),
-        counted: rows.yes("counted", row)?,
+        counted: uses.counted(rows.counted(row)?),
         adopted: rows.yes(ADOPTED, row)? == Some(true),
-        uses: Uses::read([rows.number("input_tokens", row)?, rows.number("output_tokens", row)?], rows.number("cost", row)?),
+        uses,
         says: saying.of_row(rows, row)?,
     })
 }
@@ -304,7 +306,7 @@ pub(crate) fn settle(
     }
     let (mut added, mut entered) = added(&rows)?;
     let adopted: Vec<Id> = nodes.values().filter(|node| node.adopted).map(|node| node.id).collect();
-    let stop = covered.intersection(&before).copied().collect();
+    let stop = covered.into_iter().filter(|(id, _)| before.contains(id)).collect();
     let is_alone = beside.is_some();
     let late = belong((rows.as_mut_slice(), added.as_slice()), &mut compared, (&mut nodes, before), beside)?;
     for some in compared {

@@ -5,12 +5,15 @@ mod rows;
 mod texts;
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     sync::{Arc, LazyLock},
     time::Duration,
 };
 
-use arrow_array::{BooleanArray, RecordBatch, builder::BooleanBuilder};
+use arrow_array::{
+    ArrayRef, RecordBatch,
+    builder::{BooleanBuilder, StringBuilder},
+};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use mainspring_kernel::Name;
 use mainspring_lake::{Echo, IndexKind, IndexSpec, Past, TableSpec};
@@ -25,7 +28,7 @@ pub(crate) use rows::Rows;
 pub(crate) use texts::Texts;
 
 use crate::{
-    conventions::counted::Id,
+    conventions::counted::{Id, Quantity, Uses},
     fault::TraceFault,
     searched::{CONTENT, REST},
 };
@@ -98,6 +101,7 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         maybe(REST),
         Field::new(ADOPTED, DataType::Boolean, true),
         number(LENT),
+        maybe(COUNTED_PART),
     ]))
 });
 
@@ -107,6 +111,8 @@ pub(crate) const WEIGHT: &str = "weight";
 pub(crate) const ADOPTED: &str = "adopted";
 /// Which of its user, session and app a row took from other spans of its trace (`belonging.rs`), as bits; nothing where it took none.
 pub(crate) const LENT: &str = "lent";
+/// Of a row that is not `counted`, the part of its usage that counts all the same (`counted.rs`); nothing in every other row.
+pub(crate) const COUNTED_PART: &str = "counted_part";
 /// What a span is made of.
 pub(crate) const SPAN: [&str; 13] = [
     "project",
@@ -124,26 +130,33 @@ pub(crate) const SPAN: [&str; 13] = [
     "links",
 ];
 
-/// The same rows, of which these count no longer.
-pub(crate) fn uncounted(batch: &RecordBatch, ids: &HashSet<Id>) -> Result<RecordBatch, TraceFault> {
+/// The same rows, of whose usage this counts no longer.
+pub(crate) fn uncounted(batch: &RecordBatch, covered: &HashMap<Id, Uses>) -> Result<RecordBatch, TraceFault> {
     let rows = Rows(batch);
-    let mut counted = BooleanBuilder::with_capacity(batch.num_rows());
-    let mut changed = false;
-    for row in 0..batch.num_rows() {
-        let covered = rows.yes("counted", row)? == Some(true) && ids.contains(&rows.id(row)?);
-        changed |= covered;
-        counted.append_option(if covered { Some(false) } else { rows.yes("counted", row)? });
-    }
-    if changed { with_counted(batch, counted.finish()) } else { Ok(batch.clone()) }
+    let said = |row: usize| -> Result<Option<Uses>, TraceFault> {
+        let counts = rows.uses(row)?.counted(rows.counted(row)?).is_some_and(Uses::any);
+        Ok(if counts { covered.get(&rows.id(row)?).copied() } else { None })
+    };
+    let said = (0..batch.num_rows()).map(said).collect::<Result<Vec<_>, TraceFault>>()?;
+    if said.iter().any(Option::is_some) { cover(batch, &said) } else { Ok(batch.clone()) }
 }
 
-/// The same rows, of which these count.
-pub(crate) fn with_counted(batch: &RecordBatch, counted: BooleanArray) -> Result<RecordBatch, TraceFault> {
-    let unreadable = |reason: String| TraceFault::Unreadable { reason };
-    let at = batch.schema().index_of("counted").map_err(|error| unreadable(error.to_string()))?;
-    let mut columns = batch.columns().to_vec();
-    columns[at] = Arc::new(counted);
-    RecordBatch::try_new(batch.schema(), columns).map_err(|error| unreadable(error.to_string()))
+/// The same rows, of each of which this is said by others, and counts there.
+pub(crate) fn cover(batch: &RecordBatch, said: &[Option<Uses>]) -> Result<RecordBatch, TraceFault> {
+    let rows = Rows(batch);
+    let (mut counted, mut parts) = (BooleanBuilder::with_capacity(said.len()), StringBuilder::new());
+    for (row, said) in said.iter().enumerate() {
+        let (all, part) = rows.uses(row)?.covered(rows.counted(row)?, said.unwrap_or_default());
+        counted.append_option(all);
+        parts.append_option(part.map(Quantity::as_str));
+    }
+    let unreadable = |error: arrow_schema::ArrowError| TraceFault::Unreadable { reason: error.to_string() };
+    let (schema, mut columns) = (batch.schema(), batch.columns().to_vec());
+    let changed: [(&str, ArrayRef); 2] = [("counted", Arc::new(counted.finish())), (COUNTED_PART, Arc::new(parts.finish()))];
+    for (name, column) in changed {
+        columns[schema.index_of(name).map_err(unreadable)?] = column;
+    }
+    RecordBatch::try_new(schema, columns).map_err(unreadable)
 }
 
 /// Where a trace is entered: what lists show. A caller's own span may stand above it, here or only elsewhere. A log record is no

@@ -1,6 +1,7 @@
 mod adopting;
 mod along;
 mod any;
+mod apart;
 mod asking;
 mod belonging;
 mod beneath;

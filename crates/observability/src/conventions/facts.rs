@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{
     aliases::{self, Fact},
     contents::FIRST_TOKEN_EVENTS,
-    counted::Uses,
+    counted::{Quantity, Uses},
     kinds::{self, SpanType},
     said::Said,
     usage::{self, Tokens},
@@ -53,6 +53,9 @@ pub struct Facts<'a> {
     /// Whether its usage counts: `None` where it says none, or is a part of what the span above it says; `false` where a span
     /// beneath it says the same usage.
     pub counted: Option<bool>,
+    /// Of usage that does not count, what does all the same: a span beneath it says the rest. Only the table says so.
+    #[serde(skip)]
+    pub(crate) counted_part: Option<Quantity>,
     /// Its trace is entered by it for want of an entry. No span says so: the table does.
     #[serde(skip)]
     pub adopted: bool,
@@ -93,9 +96,16 @@ impl<'a> Facts<'a> {
             prompt: own(self.prompt),
             error_type: own(self.error_type),
             counted: self.counted,
+            counted_part: self.counted_part,
             adopted: self.adopted,
             lent: self.lent,
         }
+    }
+
+    /// This of its usage is said by others, and counts there.
+    pub(crate) fn cover(&mut self, said: Uses) {
+        let counted = (self.counted, self.counted_part);
+        (self.counted, self.counted_part) = Uses::of(self).covered(counted, said);
     }
 
     /// The model that was asked; where nobody says, the one that answered.
@@ -146,6 +156,7 @@ fn theirs(span: &Span) -> Facts<'_> {
         prompt: prompt(&said),
         error_type: word(Fact::Error).or_else(|| exception(span)),
         counted: says_usage.then_some(true),
+        counted_part: None,
         adopted: false,
         lent: None,
     }

@@ -106,13 +106,18 @@ that names a model and tokens and no cost is priced by the project's prices and 
 ## What counts
 
 Several spans of a trace may say the same usage: an agent says what its calls used, a caller says what the gateway says too. \
-Each row has a column `counted`, and sums are over rows where it is true:
+Tokens and cost are settled apart. Each row has a column `counted`, which is true where all of its usage counts; where only one of \
+the two does, it is false, and the column `counted_part` says which: `tokens` or `cost`. So tokens are summed up where `counted or \
+counted_part = 'tokens'`, and cost where `counted or counted_part = 'cost'`. The numbers themselves stay as the span says them, \
+whether they count or not.
 
 - A span that says no tokens and no cost, or noughts only, has nothing to count: null.
-- A span's usage counts unless a span beneath it, in the same trace and project, says usage too: tokens beneath tokens, or a \
-cost beneath a cost; then nothing of it counts. What lies beneath a tool is another piece of work and does not make what stands above the tool count less; \
+- A span's tokens count unless a span beneath it, in the same trace and project, says tokens too, and its cost unless one beneath \
+it says a cost: of an agent that says both above calls that say tokens only, the cost counts.
+- What lies beneath a tool is another piece of work and does not make what stands above the tool count less; \
 neither do embeddings and rerankings beneath anything but a search or other work of their kind.
-- What an event that was logged in a span says counts where that span says no usage itself.
+- What an event that was logged in a span says counts where that span says no usage itself; where it says one of the two, the \
+other counts unless a span beneath it says that.
 - Of this server's own calls, the call counts, with all its attempts; an attempt is a part of it (null), and an app's usage is \
 that of its calls (false).
 

@@ -16,7 +16,11 @@ use super::{
     requests::{Requests, Turn},
     sketch::Sketch,
 };
-use crate::{fault::TraceFault, table::Rows};
+use crate::{
+    conventions::counted::Quantity,
+    fault::TraceFault,
+    table::{COUNTED_PART, Rows},
+};
 
 /// Spans of one stretch that are looked at, at most; those whose attributes are read.
 pub(crate) const LOOKED_AT: u64 = 600_000;
@@ -115,7 +119,8 @@ struct Reading {
 }
 
 impl Reading {
-    const SPANS: Self = Self { columns: &["start", "entry", "counted", "release"], drawn: "span", most: LOOKED_AT, slice: SLICE };
+    const SPANS: Self =
+        Self { columns: &["start", "entry", "counted", COUNTED_PART, "release"], drawn: "span", most: LOOKED_AT, slice: SLICE };
     const INSIDE: Self = Self { most: INSIDE, slice: SLICE_INSIDE, ..Self::SPANS };
     const REQUESTS: Self =
         Self { columns: &["start", "trace", "parent", "release"], drawn: "trace", most: ENTERED, slice: SLICE };
@@ -204,12 +209,12 @@ impl Folding {
         for row in 0..batch.num_rows() {
             let Some(release) = self.release(&rows, row)? else { continue };
             let entry = rows.yes("entry", row)? == Some(true);
-            let counted = rows.yes("counted", row)?.unwrap_or(entry);
+            let (counted, part) = rows.counted(row)?;
             for (index, field) in &self.fields {
                 let is_of = match field.of {
                     Of::All => true,
                     Of::Entries => entry,
-                    Of::Counted => counted,
+                    Of::Counted => counted.unwrap_or(entry) || part == Some(Quantity::of(field.column)),
                 };
                 if is_of {
                     self.gathered.add((release, *index), field, &rows, row)?;

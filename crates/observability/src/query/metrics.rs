@@ -53,21 +53,21 @@ macro_rules! quantile {
 
 macro_rules! sum {
     ($column:literal) => {
-        || (MeasureOf::Sum($column.into()), counted())
+        || (MeasureOf::Sum($column.into()), counted($column))
     };
 }
 
 /// Of spans whose usage counts.
 macro_rules! used_quantile {
     ($column:literal, $at:literal) => {
-        || (MeasureOf::Quantile { column: $column.into(), at: $at }, counted())
+        || (MeasureOf::Quantile { column: $column.into(), at: $at }, counted($column))
     };
 }
 
 /// Tokens were used, and nobody knows what they cost.
 fn unpriced() -> Filter {
     let tokens = ["input_tokens", "output_tokens"].map(Filter::present);
-    Filter::And(vec![counted(), Filter::IsNull("cost".to_owned()), Filter::Or(tokens.into())])
+    Filter::And(vec![counted("input_tokens"), Filter::IsNull("cost".to_owned()), Filter::Or(tokens.into())])
 }
 
 impl Known {
@@ -108,24 +108,24 @@ static KNOWN: [Known; 43] = [
     measure("first_token_max", Unit::Time, || (MeasureOf::Max("first_token".into()), Filter::All)),
     measure("first_token_mean", Unit::Time, || (MeasureOf::Mean("first_token".into()), Filter::All)),
     measure("unpriced", Unit::Count, || (MeasureOf::Rows, unpriced())),
-    measure("input_tokens_mean", Unit::Count, || (MeasureOf::Mean("input_tokens".into()), counted())),
+    measure("input_tokens_mean", Unit::Count, || (MeasureOf::Mean("input_tokens".into()), counted("input_tokens"))),
     measure("input_tokens_p50", Unit::Count, used_quantile!("input_tokens", 0.50)),
     measure("input_tokens_p90", Unit::Count, used_quantile!("input_tokens", 0.90)),
     measure("input_tokens_p95", Unit::Count, used_quantile!("input_tokens", 0.95)),
     measure("input_tokens_p99", Unit::Count, used_quantile!("input_tokens", 0.99)),
-    measure("input_tokens_max", Unit::Count, || (MeasureOf::Max("input_tokens".into()), counted())),
-    measure("output_tokens_mean", Unit::Count, || (MeasureOf::Mean("output_tokens".into()), counted())),
+    measure("input_tokens_max", Unit::Count, || (MeasureOf::Max("input_tokens".into()), counted("input_tokens"))),
+    measure("output_tokens_mean", Unit::Count, || (MeasureOf::Mean("output_tokens".into()), counted("output_tokens"))),
     measure("output_tokens_p50", Unit::Count, used_quantile!("output_tokens", 0.50)),
     measure("output_tokens_p90", Unit::Count, used_quantile!("output_tokens", 0.90)),
     measure("output_tokens_p95", Unit::Count, used_quantile!("output_tokens", 0.95)),
     measure("output_tokens_p99", Unit::Count, used_quantile!("output_tokens", 0.99)),
-    measure("output_tokens_max", Unit::Count, || (MeasureOf::Max("output_tokens".into()), counted())),
-    measure("cost_mean", Unit::Money, || (MeasureOf::Mean("cost".into()), counted())),
+    measure("output_tokens_max", Unit::Count, || (MeasureOf::Max("output_tokens".into()), counted("output_tokens"))),
+    measure("cost_mean", Unit::Money, || (MeasureOf::Mean("cost".into()), counted("cost"))),
     measure("cost_p50", Unit::Money, used_quantile!("cost", 0.50)),
     measure("cost_p90", Unit::Money, used_quantile!("cost", 0.90)),
     measure("cost_p95", Unit::Money, used_quantile!("cost", 0.95)),
     measure("cost_p99", Unit::Money, used_quantile!("cost", 0.99)),
-    measure("cost_max", Unit::Money, || (MeasureOf::Max("cost".into()), counted())),
+    measure("cost_max", Unit::Money, || (MeasureOf::Max("cost".into()), counted("cost"))),
 ];
 
 /// Their names.

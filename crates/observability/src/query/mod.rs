@@ -27,11 +27,12 @@ use mainspring_llm::DocumentAccess;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    conventions::counted::Quantity,
     fault::TraceFault,
     filter::{SpanFilter, holds},
     scores::Scores,
     searched::CONTENT,
-    table::WEIGHT,
+    table::{COUNTED_PART, WEIGHT},
 };
 
 pub(crate) use access::{hidden, hidden_in, seen};
@@ -180,10 +181,11 @@ fn place(page: &PageRequest, now: Timestamp) -> Result<(Option<After>, Timestamp
     Ok((after, now))
 }
 
-/// Rows whose tokens and cost count. Rows from before this was kept count where a trace is entered.
-fn counted() -> Filter {
+/// Rows of which this column of tokens or cost counts. Rows from before this was kept count where a trace is entered.
+fn counted(column: &str) -> Filter {
     let entered = Filter::And(vec![Filter::IsNull("counted".into()), entry_only()]);
-    Filter::Or(vec![Filter::Eq("counted".into(), Scalar::Bool(true)), entered])
+    let part = Filter::eq(COUNTED_PART, Quantity::of(column).as_str());
+    Filter::Or(vec![Filter::Eq("counted".into(), Scalar::Bool(true)), part, entered])
 }
 
 fn entry_only() -> Filter {

@@ -80,7 +80,7 @@ fn with(numbers: &Numbers) -> Filter {
         return Filter::Json { column: column.clone(), path: path.clone(), test: JsonTest::Exists };
     }
     let there = Filter::present(column);
-    if is_usage(column) { there.and(counted()) } else { there }
+    if is_usage(column) { there.and(counted(column)) } else { there }
 }
 
 /// Tokens and cost of a span count where its usage does.

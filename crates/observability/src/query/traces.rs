@@ -322,7 +322,7 @@ pub(super) async fn totals(
         .measure_of("duration", MeasureOf::Max("duration".to_owned()), entry_only())
         .limit(limit);
     for column in ["input_tokens", "output_tokens", "cost"] {
-        question = question.measure_of(column, MeasureOf::Sum(column.to_owned()), counted());
+        question = question.measure_of(column, MeasureOf::Sum(column.to_owned()), counted(column));
     }
     let mut totals = HashMap::new();
     for batch in asking.table.aggregate(question).await?.batches {

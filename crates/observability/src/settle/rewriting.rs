@@ -12,7 +12,10 @@ use mainspring_llm::{Span, trace::names};
 use super::Kept;
 use crate::{
     belonging::{self, Names},
-    conventions::{Facts, counted::Id},
+    conventions::{
+        Facts,
+        counted::{Id, Uses},
+    },
     fault::TraceFault,
     searched::Searched,
     table::{Rows, to_batch_of},
@@ -26,24 +29,25 @@ const REWRITTEN_BYTES: usize = 8 << 20;
 /// Rows that another server wrote after they were read are read again, so often.
 pub(crate) const TRIES: u32 = 8;
 
-/// Rewrites rows of the table that count no longer. Whoever is broken off here finds the same to do when it tries again.
-pub(crate) async fn stop_counting(kept: &Kept, ids: &[Id]) -> Result<(), TraceFault> {
-    let mut by_project: HashMap<ProjectId, Vec<&Id>> = HashMap::new();
-    for id in ids {
-        by_project.entry(id.0).or_default().push(id);
+/// Rewrites rows of the table of whose usage this counts no longer. Whoever is broken off here finds the same to do when it tries
+/// again.
+pub(crate) async fn stop_counting(kept: &Kept, covered: &[(Id, Uses)]) -> Result<(), TraceFault> {
+    let mut by_project: HashMap<ProjectId, Vec<(Id, Uses)>> = HashMap::new();
+    for (id, said) in covered {
+        by_project.entry(id.0).or_default().push((*id, *said));
     }
-    for (project, ids) in by_project {
-        for some in ids.chunks(AT_ONCE) {
+    for (project, covered) in by_project {
+        for some in covered.chunks(AT_ONCE) {
             let these = Filter::eq("project", project.to_string())
-                .and(Filter::any_of("trace", distinct(some.iter().map(|id| id.1.to_string()))))
-                .and(Filter::any_of("span", distinct(some.iter().map(|id| id.2.to_string()))));
-            let some = some.iter().map(|id| (**id, Change::CountsNoLonger)).collect();
+                .and(Filter::any_of("trace", distinct(some.iter().map(|(id, _)| id.1.to_string()))))
+                .and(Filter::any_of("span", distinct(some.iter().map(|(id, _)| id.2.to_string()))));
+            let some = some.iter().map(|(id, said)| (*id, Change::Covered(*said))).collect();
             let _turn = kept.turn().await;
             rewrite(kept.table.as_ref(), &[these], &some).await?;
         }
     }
     if let Some(known) = &kept.known {
-        known.stop_counting(ids);
+        known.stop_counting(covered);
     }
     Ok(())
 }
@@ -108,7 +112,8 @@ fn distinct(texts: impl Iterator<Item = String>) -> HashSet<String> {
 /// What becomes of a row.
 #[derive(Debug, PartialEq, Eq)]
 enum Change {
-    CountsNoLonger,
+    /// This of its usage counts no longer.
+    Covered(Uses),
     /// Whether its trace is entered by it for want of an entry.
     Adopted(bool),
     /// Whose it is, as others of its trace say.
@@ -118,7 +123,7 @@ enum Change {
 impl Change {
     fn make(&self, span: &Span, facts: &mut Facts<'_>) {
         match self {
-            Self::CountsNoLonger => facts.counted = Some(false),
+            Self::Covered(said) => facts.cover(*said),
             Self::Adopted(adopted) => facts.adopted = *adopted && !span.attributes.contains_key(names::SIGNAL),
             Self::Takes(names) => belonging::take(names, facts),
         }

@@ -13,7 +13,13 @@ use mainspring_llm::{
 use serde_json::Value;
 
 use super::{SCHEMA, is_entry, kind_text, status_text, texts::Texts};
-use crate::{conventions::Facts, fault::TraceFault, forget::documents_of, searched::Searched, values};
+use crate::{
+    conventions::{Facts, counted::Quantity},
+    fault::TraceFault,
+    forget::documents_of,
+    searched::Searched,
+    values,
+};
 
 /// Rows of the table, made one by one.
 #[derive(Debug)]
@@ -47,6 +53,7 @@ pub(crate) struct Making {
     rest: StringBuilder,
     adopted: BooleanBuilder,
     lent: Int64Builder,
+    counted_part: StringBuilder,
 }
 
 const WORDS: usize = 14;
@@ -108,6 +115,7 @@ impl Making {
             rest: text(0),
             adopted: BooleanBuilder::with_capacity(rows),
             lent: Int64Builder::with_capacity(rows),
+            counted_part: text(0),
         }
     }
 
@@ -150,6 +158,7 @@ impl Making {
         self.rest.append_option(searched.rest.as_deref());
         self.adopted.append_option((facts.adopted && !begins).then_some(true));
         self.lent.append_option(facts.lent);
+        self.counted_part.append_option(facts.counted_part.map(Quantity::as_str));
     }
 
     pub(crate) fn finish(mut self) -> Result<RecordBatch, TraceFault> {
@@ -202,6 +211,7 @@ impl Making {
             Arc::new(self.rest.finish()),
             Arc::new(self.adopted.finish()),
             Arc::new(self.lent.finish()),
+            Arc::new(self.counted_part.finish()),
         ];
         RecordBatch::try_new(Arc::clone(&SCHEMA), columns).map_err(|error| TraceFault::Unreadable { reason: error.to_string() })
     }

@@ -10,9 +10,12 @@ use mainspring_llm::{
 };
 use serde_json::{Map, Value};
 
-use super::{ADOPTED, LENT};
+use super::{ADOPTED, COUNTED_PART, LENT};
 use crate::{
-    conventions::{Facts, SpanType, counted::Id},
+    conventions::{
+        Facts, SpanType,
+        counted::{Counted, Id, Quantity, Uses},
+    },
     fault::TraceFault,
     searched::{CONTENT, REST, Searched},
 };
@@ -59,6 +62,17 @@ impl Rows<'_> {
         Ok((!column.is_null(row)).then(|| column.value(row)))
     }
 
+    /// What of usage it says.
+    pub(crate) fn uses(&self, row: usize) -> Result<Uses, TraceFault> {
+        let tokens = [self.number("input_tokens", row)?, self.number("output_tokens", row)?];
+        Ok(Uses::read(tokens, self.number("cost", row)?))
+    }
+
+    /// Whether that counts.
+    pub(crate) fn counted(&self, row: usize) -> Result<Counted, TraceFault> {
+        Ok((self.yes("counted", row)?, self.text(COUNTED_PART, row)?.and_then(Quantity::read)))
+    }
+
     /// What was written of a span when there was more to read it from: numbers and ids, which forgetting does not take; and what
     /// the table alone knows.
     pub(crate) fn facts<'a>(&self, row: usize, mut facts: Facts<'a>) -> Result<Facts<'a>, TraceFault> {
@@ -89,7 +103,8 @@ impl Rows<'_> {
             *fact = self.number(name, row)?.or(*fact);
         }
         if let Some(kind) = self.text("type", row)?.and_then(SpanType::read) {
-            (facts.kind, facts.counted) = (kind, self.yes("counted", row)?);
+            facts.kind = kind;
+            (facts.counted, facts.counted_part) = self.counted(row)?;
         }
         facts.adopted = self.yes(ADOPTED, row)? == Some(true);
         facts.lent = self.number(LENT, row)?;

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::{
+    conventions::counted::Uses,
     settle,
     table::{Rows, to_batch},
 };
@@ -113,8 +114,9 @@ async fn many_rows_stop_counting_in_one_commit_and_no_others_do() {
     let same = Span { span: callers[0].span, ..call(callers[1].trace, None) };
     tell(&room, &[callers.clone(), vec![same.clone()]].concat()).await;
     let before = room.table().stats().await.unwrap();
-    let ids: Vec<_> = callers.iter().map(|span| (span.project, span.trace, span.span)).collect();
-    settle::stop_counting(room.kept(), &ids).await.unwrap();
+    let tokens = Uses { tokens: true, cost: false };
+    let covered: Vec<_> = callers.iter().map(|span| ((span.project, span.trace, span.span), tokens)).collect();
+    settle::stop_counting(room.kept(), &covered).await.unwrap();
     let after = room.table().stats().await.unwrap();
     assert_eq!((after.rows, after.version.number), (before.rows, before.version.number + 1));
     for caller in &callers {

@@ -1,6 +1,6 @@
 //! Whose usage counts.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use mainspring_kernel::id::ProjectId;
 use mainspring_llm::{SpanId, TraceId};
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::super::{
     SpanType,
-    counted::{self, Id, Node, Uses},
+    counted::{self, Id, Node, Quantity, Uses},
 };
 
 fn id(span: u8) -> Id {
@@ -17,26 +17,45 @@ fn id(span: u8) -> Id {
     (ProjectId::from_raw(7), TraceId::from_slice(&[1; 16]).unwrap(), SpanId::from_slice(&bytes).unwrap())
 }
 
-fn node(span: u8, parent: Option<u8>, kind: SpanType, says: bool) -> Node {
+const NOTHING: Uses = Uses { tokens: false, cost: false };
+const TOKENS: Uses = Uses { tokens: true, cost: false };
+const COST: Uses = Uses { tokens: false, cost: true };
+const BOTH: Uses = Uses { tokens: true, cost: true };
+
+fn using(span: u8, parent: Option<u8>, kind: SpanType, uses: Uses) -> Node {
     Node {
         id: id(span),
         parent: parent.map(|parent| id(parent).2),
         kind,
-        counted: says.then_some(true),
+        counted: uses.any().then_some(uses),
         adopted: false,
-        uses: Uses { tokens: says, cost: says },
+        uses,
         says: None,
     }
 }
 
-fn covered(nodes: &[Node]) -> HashSet<Id> {
+fn node(span: u8, parent: Option<u8>, kind: SpanType, says: bool) -> Node {
+    using(span, parent, kind, if says { BOTH } else { NOTHING })
+}
+
+fn covered(nodes: &[Node]) -> HashMap<Id, Uses> {
     counted::covered(&nodes.iter().map(|node| (node.id, node.clone())).collect())
 }
 
+/// The spans of which nothing counts.
 fn uncounted(nodes: &[Node]) -> Vec<u8> {
-    let mut found: Vec<u8> = covered(nodes).iter().map(|(_, _, span)| span.as_bytes()[7]).collect();
+    let covered = covered(nodes);
+    let mut found: Vec<u8> = covered.keys().map(|(_, _, span)| span.as_bytes()[7]).collect();
     found.sort_unstable();
+    assert!(nodes.iter().all(|node| covered.get(&node.id).is_none_or(|said| *said == node.uses)), "of each all or nothing");
     found
+}
+
+/// What counts of each span, in their order.
+fn counting(nodes: &[Node]) -> Vec<Uses> {
+    let covered = covered(nodes);
+    let left = |node: &Node| node.uses.without(covered.get(&node.id).copied().unwrap_or_default());
+    nodes.iter().map(left).collect()
 }
 
 use SpanType::{Agent, Chain, Chat, Embedding, Event, Retriever, Span, Tool};
@@ -84,24 +103,37 @@ fn what_was_embedded_beneath_an_answer_is_another_piece_of_work() {
 }
 
 #[test]
-fn a_cost_counts_where_nothing_beneath_says_one() {
-    let only = |tokens: bool, cost: bool| Uses { tokens, cost };
-    let of = |uses: Uses, of: Node| Node { uses, ..of };
-    let above = of(only(false, true), node(1, None, Agent, true));
-    let between = of(only(true, true), node(3, None, Agent, true));
-    let call = of(only(true, false), node(2, Some(1), Chat, true));
-    assert_eq!(uncounted(&[above.clone(), call.clone()]), Vec::<u8>::new(), "neither says what the other says");
-    let top = Node { id: id(1), ..between };
-    let middle = Node { parent: Some(top.id.2), id: id(3), ..above };
-    let call = Node { parent: Some(middle.id.2), ..call };
-    assert_eq!(
-        uncounted(&[top.clone(), middle.clone(), call.clone()]),
-        [1],
-        "by the cost in the middle and the tokens beneath it"
-    );
+fn tokens_and_cost_count_apart() {
+    let paid = using(1, None, Agent, BOTH);
+    for (beneath, left) in [(TOKENS, COST), (COST, TOKENS), (BOTH, NOTHING), (NOTHING, BOTH)] {
+        assert_eq!(counting(&[paid.clone(), using(2, Some(1), Chat, beneath)]), [left, beneath]);
+    }
+    // The tokens are said at the bottom, and the cost in the middle.
+    let nodes = [paid.clone(), using(2, Some(1), Agent, COST), using(3, Some(2), Chat, TOKENS)];
+    assert_eq!(counting(&nodes), [NOTHING, COST, TOKENS]);
     // A call that says both, of which those above it say one each.
-    let (tokens, both) = (only(true, false), only(true, true));
-    assert_eq!(uncounted(&[of(tokens, top), middle, of(both, call)]), [1, 3]);
+    let nodes = [using(1, None, Agent, TOKENS), using(2, Some(1), Agent, COST), using(3, Some(2), Chat, BOTH)];
+    assert_eq!(counting(&nodes), [NOTHING, NOTHING, BOTH]);
+    // Several calls, each of which says a part.
+    let nodes = [paid, using(2, Some(1), Chat, TOKENS), using(3, Some(1), Chat, COST)];
+    assert_eq!(counting(&nodes), [NOTHING, TOKENS, COST]);
+}
+
+#[test]
+fn a_row_says_which_part_of_it_counts() {
+    let mut columns = (Some(true), None);
+    for (said, want) in [(NOTHING, (Some(true), None)), (TOKENS, (Some(false), Some(Quantity::Cost)))] {
+        columns = BOTH.covered(columns, said);
+        assert_eq!(columns, want);
+    }
+    assert_eq!(BOTH.counted(columns), Some(COST));
+    assert_eq!(BOTH.covered(columns, TOKENS), columns, "it is known already");
+    assert_eq!(BOTH.covered(columns, COST), (Some(false), None));
+    assert_eq!(TOKENS.covered((Some(true), None), COST), (Some(true), None), "of what it does not say");
+    assert_eq!(BOTH.covered((None, None), BOTH), (None, None), "a part of a call");
+    for quantity in [Quantity::Tokens, Quantity::Cost] {
+        assert_eq!(Quantity::read(quantity.as_str()), Some(quantity));
+    }
 }
 
 #[test]
@@ -109,6 +141,14 @@ fn an_event_counts_where_its_span_says_nothing() {
     let logged = |says| [node(1, None, Chat, says), node(2, Some(1), Event, true), node(3, None, Event, true)];
     assert_eq!(uncounted(&logged(true)), [2]);
     assert_eq!(uncounted(&logged(false)), Vec::<u8>::new());
+}
+
+#[test]
+fn of_an_event_counts_what_its_span_does_not_say() {
+    let mut nodes = vec![using(1, None, Agent, BOTH), using(2, Some(1), Chat, TOKENS), using(3, Some(2), Event, BOTH)];
+    assert_eq!(counting(&nodes), [NOTHING, TOKENS, COST]);
+    nodes.push(using(4, Some(2), Chat, COST));
+    assert_eq!(counting(&nodes), [NOTHING, TOKENS, NOTHING, COST], "nor one beneath the span");
 }
 
 #[test]
@@ -130,11 +170,7 @@ fn a_deep_trace_is_walked_once() {
         .map(|n| Node {
             id: (project, trace, span(n)),
             parent: (n > 0).then(|| span(n.min(30_000) - 1)),
-            kind: Chain,
-            counted: (n >= 30_000).then_some(true),
-            adopted: false,
-            uses: Uses { tokens: n >= 30_000, cost: false },
-            says: None,
+            ..using(1, None, Chain, if n >= 30_000 { TOKENS } else { NOTHING })
         })
         .collect();
     assert!(covered(&nodes).is_empty());
@@ -152,7 +188,7 @@ proptest! {
         let nodes: Vec<Node> = shape.iter().enumerate().map(|(at, (parent, kind, says))| {
             let parent = (at > 0).then(|| u8::try_from(parent.index(at)).unwrap() + 1);
             let uses = Uses { tokens: says & 1 != 0, cost: says & 2 != 0 };
-            Node { uses, ..node(u8::try_from(at).unwrap() + 1, parent, kinds[usize::from(*kind)], uses.any()) }
+            using(u8::try_from(at).unwrap() + 1, parent, kinds[usize::from(*kind)], uses)
         }).collect();
         let whole = covered(&nodes);
         let mut shuffled = nodes.clone();
@@ -161,12 +197,14 @@ proptest! {
         for batch in shuffled.chunks(size) {
             settled.extend(batch.iter().cloned());
             let covered = covered(&settled);
-            for node in settled.iter_mut().filter(|node| covered.contains(&node.id)) {
-                node.counted = Some(false);
+            for node in &mut settled {
+                node.cover(covered.get(&node.id).copied().unwrap_or_default());
             }
         }
-        let counted = |nodes: &[Node]| -> HashSet<Id> { nodes.iter().filter(|node| node.counted == Some(true)).map(|node| node.id).collect() };
-        let want: HashSet<Id> = counted(&nodes).difference(&whole).copied().collect();
-        prop_assert_eq!(counted(&settled), want);
+        let mut want = nodes;
+        want.iter_mut().for_each(|node| node.cover(whole.get(&node.id).copied().unwrap_or_default()));
+        let counted = |node: Node| (node.id, node.counted);
+        let settled: HashMap<Id, Option<Uses>> = settled.into_iter().map(counted).collect();
+        prop_assert_eq!(settled, want.into_iter().map(counted).collect::<HashMap<_, _>>());
     }
 }

@@ -120,11 +120,11 @@ static KNOWN: [Known; 11] = [
     known(
         "mainspring_tokens_total",
         "Tokens by type; what a parent and its child both tell counts once.",
-        counted,
+        || counted("input_tokens"),
         Of::Tokens,
         1.0,
     ),
-    known("mainspring_cost_usd_total", "What calls of models cost, in dollars.", counted, Of::Sum("cost"), DOLLARS),
+    known("mainspring_cost_usd_total", "What calls of models cost, in dollars.", || counted("cost"), Of::Sum("cost"), DOLLARS),
 ];
 
 pub(super) fn find(name: &str) -> Option<&'static Known> {

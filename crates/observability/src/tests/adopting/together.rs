@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
+    conventions::counted::Uses,
     settle::{self, Kept},
     table::to_batch,
     tests::unsteady::Unsteady,
@@ -159,7 +160,8 @@ async fn what_was_adopted_stays_so_when_another_server_writes_the_row() {
     one.clock.advance(AFTER);
     let adopts = one.room.clone();
     let kept = between(&other.room, async move { look(&adopts).await });
-    settle::stop_counting(&kept, &[(counted.project, counted.trace, counted.span)]).await.unwrap();
+    let tokens = Uses { tokens: true, cost: false };
+    settle::stop_counting(&kept, &[((counted.project, counted.trace, counted.span), tokens)]).await.unwrap();
     assert_eq!(row_of(&one.room, counted).await, (Some(false), Some(true)));
 
     // So it does when what the span showed is taken out of it.
