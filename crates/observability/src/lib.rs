@@ -56,7 +56,7 @@ pub use drift::{
 };
 pub use errand::{Elsewhere, Ended, Errand, ErrandKind, Errands, FailingErrand, Workplace};
 pub use fault::{TraceFault, Trouble};
-pub use filter::{FIELDS, FieldKind, FilterFault, KnownField, STATUSES, SpanFilter};
+pub use filter::{FIELDS, FieldKind, FilterFault, KnownField, SEVERITIES, STATUSES, SpanFilter};
 pub use hold::Hold;
 pub use keeping::{
     Derived, Entering, EraseJob, Erased, Erasure, ErasureId, ErasureState, ErasureStep, Holder, Holding, Keeping, KeepingFault,
