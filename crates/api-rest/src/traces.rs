@@ -180,7 +180,7 @@ pub(crate) async fn count_spans(
     Ok(Json(counted(rest.observability.count_spans(actor, &query.read()?).await?)))
 }
 
-fn counted(found: Counted) -> wire::TraceCount {
+pub(crate) fn counted(found: Counted) -> wire::TraceCount {
     let Counted { count, exact, waiting } = found;
     wire::TraceCount { count, exact, waiting: (waiting > 0).then_some(waiting) }
 }

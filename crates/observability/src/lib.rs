@@ -69,8 +69,8 @@ pub use points::{
 };
 pub use pricing::{Estimate, SpanPrices};
 pub use query::{
-    ActivityBucket, Counted, Export, Gathered, GatheredBy, Measured, MetricsQuestion, MetricsRow, SessionTraces, SpanMetrics,
-    SpanSummary, TREE_MAX, TraceFilter, TracePart, TraceSummary, TraceTree, Traffic, TreeTotals, measures,
+    ActivityBucket, Counted, Export, Gathered, GatheredBy, LogRecord, Measured, MetricsQuestion, MetricsRow, SessionTraces,
+    SpanMetrics, SpanSummary, TREE_MAX, TraceFilter, TracePart, TraceSummary, TraceTree, Traffic, TreeTotals, measures,
 };
 pub use query::{
     DashboardAnswer, DashboardQuestion, PanelAnswer, PromAnswer, PromFault, PromFound, PromListed, PromMetric, PromSeries,

@@ -166,16 +166,20 @@ async fn count(session: &Session, CountTraces { which: only, spans, any }: &Coun
     let mut pairs = which(only);
     pairs.push(("any", any.then_some("true")));
     let counted: wire::TraceCount = session.client.get(&format!("/api/v1/{what}/count{}", query(&pairs))).await?;
-    if session.json {
-        output::json(&counted);
-    } else {
-        let about = if counted.exact || counted.waiting.is_some() { "" } else { "about " };
-        line(&format!("{about}{}", counted.count));
-        if let Some(waiting) = counted.waiting {
-            line(&format!("{waiting} spans at least are stored and cannot be found yet; `mainspring doctor` says why"));
-        }
-    }
+    tell_count(session, &counted);
     Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn tell_count(session: &Session, counted: &wire::TraceCount) {
+    if session.json {
+        output::json(counted);
+        return;
+    }
+    let about = if counted.exact || counted.waiting.is_some() { "" } else { "about " };
+    line(&format!("{about}{}", counted.count));
+    if let Some(waiting) = counted.waiting {
+        line(&format!("{waiting} spans at least are stored and cannot be found yet; `mainspring doctor` says why"));
+    }
 }
 
 async fn metrics(session: &Session, measure: &Measure) -> anyhow::Result<ExitCode> {
