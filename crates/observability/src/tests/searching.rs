@@ -157,3 +157,20 @@ async fn what_is_written_anew_is_still_found_and_what_is_forgotten_is_not() {
     assert!(room.forget_documents(project(), &["doc_abc".to_owned()], None).await.unwrap().spans > 0);
     assert_eq!(found(&room, &filter).await, 1, "of the other trace");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_record_of_which_the_words_are_forgotten_is_still_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let mut caller = asked(NOW, "a zukamirel");
+    caller.attributes.insert(names::DOCUMENTS.into(), json!(["doc_abc"]));
+    // Written in the trace and in no span of it.
+    let within = Span { trace: caller.trace, ..recorded(NOW + 1, 17, json!("a zukamirel was quoted")) };
+    room.record_durably(vec![caller, within], WAIT).await.unwrap();
+    room.drain(WAIT).await.unwrap();
+    assert_eq!(found(&room, &contains("content contains zukamirel")).await, 2);
+    assert!(room.forget_documents(project(), &["doc_abc".to_owned()], None).await.unwrap().spans > 0);
+    assert_eq!(found(&room, &contains("content contains zukamirel")).await, 0);
+    assert_eq!(found(&room, &contains("log and severity = error and not entry")).await, 1);
+    assert_eq!(found(&room, &contains("entry")).await, 1);
+}
