@@ -78,7 +78,7 @@ async fn words_are_found_wherever_they_stand_in_a_long_text() {
 }
 
 /// A record as the protocol's reader makes it of one that is no message.
-fn recorded(at: i64, severity: i64, body: serde_json::Value) -> Span {
+pub(super) fn recorded(at: i64, severity: i64, body: serde_json::Value) -> Span {
     let made = span(at, &[]);
     let attributes = [(names::SIGNAL, json!("log")), (names::SEVERITY_NUMBER, json!(severity))];
     let attributes = attributes.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
