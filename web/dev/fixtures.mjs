@@ -11,6 +11,7 @@ import { dashboardRoutes } from "./dashboards.mjs";
 import { driftRoutes } from "./drift.mjs";
 import { gatewayRoutes } from "./gateway.mjs";
 import { incidentRoutes } from "./incidents.mjs";
+import { logRoutes } from "./logs.mjs";
 import { metricRoutes } from "./metrics.mjs";
 import { faultsOf } from "./shapes.mjs";
 import { documents as texts } from "./texts.mjs";
@@ -1234,6 +1235,7 @@ const routes = [
       s.end(`event: run\ndata: ${JSON.stringify(found)}\n\n`);
     },
   ],
+  ...logRoutes({ json, page, traces, now: NOW }),
   ...traceRoutes({ json, page, problem, missing, traces, now: NOW, makeTrace, hex }),
   [
     "GET",

@@ -55,7 +55,7 @@ describe("the stand-in server", () => {
   };
 
   it("answers as the server would", async () => {
-    for (const path of ["overview", "apps", "models", "keys", "traces/conventions"]) await get(`/api/v1/${path}`);
+    for (const path of ["overview", "apps", "models", "keys", "traces/conventions", "logs", "logs/count"]) await get(`/api/v1/${path}`);
     for (const { name } of (await get("/api/v1/knowledge")).items) {
       await get(`/api/v1/knowledge/${name}`);
       await get(`/api/v1/knowledge/${name}/runs?limit=500`);

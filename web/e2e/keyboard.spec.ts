@@ -14,6 +14,7 @@ const ROOMS = [
   "/traces/:trace",
   "/traces/diff?a=:trace&b=:trace",
   "/traces/live",
+  "/traces/logs",
   "/sessions",
   "/users",
   "/assets",

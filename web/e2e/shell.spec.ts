@@ -173,6 +173,7 @@ test("no room has faults that a machine can find, light or dark, wide or narrow"
     `/traces/${trace!.trace_id}`,
     `/traces/diff?a=${trace!.trace_id}&b=${trace!.trace_id}`,
     "/traces/live",
+    "/traces/logs",
     "/traces/conventions",
     "/sessions",
     "/users",

@@ -25,6 +25,7 @@ const router = createBrowserRouter([
           { path: "knowledge/:name/:tab?", lazy: () => import("./rooms/knowledge/KnowledgePage") },
           { path: "traces", lazy: () => import("./rooms/traces/TraceList") },
           { path: "traces/live", lazy: () => import("./rooms/traces/Tail") },
+          { path: "traces/logs", lazy: () => import("./rooms/traces/LogList") },
           { path: "traces/diff", lazy: () => import("./rooms/traces/DiffPage") },
           { path: "traces/conventions", lazy: () => import("./rooms/traces/Conventions") },
           { path: "traces/:id", lazy: () => import("./rooms/traces/TracePage") },

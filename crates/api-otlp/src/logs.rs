@@ -26,8 +26,6 @@ use crate::{
 const EVENT_NAME: &str = "event.name";
 /// How the names of events begin that the conventions for generative models know.
 const GEN_AI: &str = "gen_ai.";
-const SEVERITY: &str = "otel.log.severity";
-const SEVERITY_NUMBER: &str = "otel.log.severity_number";
 
 /// How often each record came in one request.
 type Times = HashMap<[u8; 32], u64>;
@@ -68,7 +66,10 @@ pub(crate) fn read(request: ExportLogsServiceRequest, project: ProjectId) -> Rec
 fn span(record: LogRecord, project: ProjectId, shared: &Map<String, Value>, times: &mut Times) -> Result<Span, &'static str> {
     let nanos = if record.time_unix_nano == 0 { record.observed_time_unix_nano } else { record.time_unix_nano };
     let at = time(nanos)?;
-    let severity = SeverityNumber::try_from(record.severity_number).unwrap_or_default();
+    let severity = match SeverityNumber::try_from(record.severity_number).unwrap_or_default() {
+        SeverityNumber::Unspecified => by_word(&record.severity_text),
+        told => told,
+    };
     let mut attributes = shared.clone();
     attributes.extend(record.attributes.into_iter().map(pair));
     say_dropped(&mut attributes, names::DROPPED_ATTRIBUTES, record.dropped_attributes_count);
@@ -83,11 +84,11 @@ fn span(record: LogRecord, project: ProjectId, shared: &Map<String, Value>, time
         _ => severity.as_str_name().trim_start_matches("SEVERITY_NUMBER_").to_owned(),
     };
     if severity != SeverityNumber::Unspecified {
-        attributes.insert(SEVERITY_NUMBER.to_owned(), i32::from(severity).into());
+        attributes.insert(names::SEVERITY_NUMBER.to_owned(), i32::from(severity).into());
     }
     let status = if severity >= SeverityNumber::Error { SpanStatus::Error(severity_text.clone()) } else { SpanStatus::Unset };
     if !severity_text.is_empty() {
-        attributes.insert(SEVERITY.to_owned(), severity_text.into());
+        attributes.insert(names::SEVERITY.to_owned(), severity_text.into());
     }
     attributes.insert(names::SIGNAL.to_owned(), "log".into());
     let body = body(&name, record.body);
@@ -111,6 +112,20 @@ fn span(record: LogRecord, project: ProjectId, shared: &Map<String, Value>, time
     let events = if body.is_empty() { Vec::new() } else { vec![SpanEvent { name: name.clone(), at, attributes: body }] };
     let (kind, links) = (SpanKind::Internal, Vec::new());
     Ok(Span { project, trace, span, parent, name, kind, start: at, end: at, status, attributes, events, links })
+}
+
+/// Some senders say how severe a record is in a word only.
+fn by_word(severity: &str) -> SeverityNumber {
+    match severity.to_ascii_lowercase().as_str() {
+        "trace" => SeverityNumber::Trace,
+        "debug" => SeverityNumber::Debug,
+        "info" | "information" => SeverityNumber::Info,
+        "notice" => SeverityNumber::Info2,
+        "warn" | "warning" => SeverityNumber::Warn,
+        "err" | "error" => SeverityNumber::Error,
+        "critical" | "fatal" => SeverityNumber::Fatal,
+        _ => SeverityNumber::Unspecified,
+    }
 }
 
 /// Records that say the same at the same time are as many as came: the first is named by what it says, each after it by its

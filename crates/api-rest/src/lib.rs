@@ -18,6 +18,7 @@ mod keeping;
 mod keys;
 mod knowledge;
 mod limits;
+mod logs;
 mod metrics;
 mod monitors;
 mod otlp_json;
@@ -179,6 +180,8 @@ fn routes() -> OpenApiRouter<Rest> {
         .routes(routes!(traces_tail::tail))
         .routes(routes!(traces::list_spans))
         .routes(routes!(traces::count_spans))
+        .routes(routes!(logs::list))
+        .routes(routes!(logs::count))
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::show))
         .routes(routes!(sessions::users))

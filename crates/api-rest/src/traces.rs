@@ -85,20 +85,32 @@ pub(crate) fn trace_id(text: &str) -> Answer<TraceId> {
     })
 }
 
-/// Lists traces, newest first. `filter` is asked of the span by which a trace is entered; with `any=true` of every span, and
-/// the trace whose newest span passes comes first.
+/// What is said where no trace passes by the span by which it is entered, and some do by another.
+const FURTHER_IN: &str = "`filter` and the other parameters were asked of the span by which a trace is entered, and spans further in \
+     pass: ask every span with `any=true` (`--any` on the command line), or list spans (`GET /api/v1/spans`, `--spans`)";
+
+/// Models, tools and what failed are mostly told by spans beneath the one by which a trace is entered: whoever asks for them
+/// and finds nothing is told where they are.
+async fn hint(rest: &Rest, actor: &Actor, filter: &TraceFilter) -> Answer<Option<String>> {
+    let found = rest.observability.list_any(actor, filter, &PageRequest::first(1)).await?;
+    Ok((!found.items.is_empty()).then(|| FURTHER_IN.to_owned()))
+}
+
+/// Lists traces, newest first. `filter` and the other parameters are asked of the span by which a trace is entered; with
+/// `any=true` of every span, and the trace whose newest span passes comes first. Where nothing is found and a span further in
+/// passes, `hint` says so.
 #[utoipa::path(get, path = "/api/v1/traces", tag = "traces", operation_id = "list_traces",
     params(("filter" = Option<String>, Query), ("from" = Option<String>, Query), ("to" = Option<String>, Query), ("app" = Option<String>, Query),
         ("model" = Option<String>, Query), ("status" = Option<String>, Query), ("min_ms" = Option<u64>, Query), ("q" = Option<String>, Query),
         ("operation" = Option<String>, Query), ("user" = Option<String>, Query), ("session" = Option<String>, Query),
         ("any" = Option<bool>, Query), ("limit" = Option<usize>, Query), ("cursor" = Option<String>, Query)),
-    responses((status = 200, body = wire::Page<wire::TraceSummary>)))]
+    responses((status = 200, body = wire::TracePage)))]
 pub(crate) async fn list(
     State(rest): State<Rest>,
     caller: Caller,
     Query(query): Query<TraceQuery>,
     Paging(page): Paging,
-) -> Answer<Json<wire::Page<wire::TraceSummary>>> {
+) -> Answer<Json<wire::TracePage>> {
     let actor = caller.needs(Role::Reader)?;
     let any = query.any == Some(true);
     let filter = query.read()?;
@@ -107,7 +119,9 @@ pub(crate) async fn list(
     } else {
         rest.observability.list(actor, &filter, &page).await?
     };
-    Ok(Json(wire::Page { items: summaries(&rest, actor, found.items).await?, next: found.next }))
+    let is_nothing = found.items.is_empty() && found.next.is_none() && page == PageRequest::first(page.limit());
+    let hint = if is_nothing && !any { hint(&rest, actor, &filter).await? } else { None };
+    Ok(Json(wire::TracePage { items: summaries(&rest, actor, found.items).await?, next: found.next, hint }))
 }
 
 /// Traces that the actor may see, with their scores.
@@ -121,7 +135,8 @@ pub(crate) async fn summaries(rest: &Rest, actor: &Actor, traces: Vec<TraceSumma
     Ok(shown)
 }
 
-/// Counts traces; with `any=true` those of which any span passes.
+/// Counts traces by the span by which they are entered; with `any=true` those of which any span passes. Where there are none
+/// and a span further in passes, `hint` says so.
 #[utoipa::path(get, path = "/api/v1/traces/count", tag = "traces", operation_id = "count_traces",
     params(("filter" = Option<String>, Query), ("from" = Option<String>, Query), ("to" = Option<String>, Query), ("app" = Option<String>, Query),
         ("model" = Option<String>, Query), ("status" = Option<String>, Query), ("min_ms" = Option<u64>, Query), ("q" = Option<String>, Query),
@@ -137,7 +152,8 @@ pub(crate) async fn count(
     let filter = query.read()?;
     let found =
         if any { rest.observability.count_any(actor, &filter).await? } else { rest.observability.count(actor, &filter).await? };
-    Ok(Json(counted(found)))
+    let hint = if found.count == 0 && !any { hint(&rest, actor, &filter).await? } else { None };
+    Ok(Json(wire::TraceCount { hint, ..counted(found) }))
 }
 
 /// Lists spans, newest first: all that pass, wherever they stand in their traces.
@@ -180,9 +196,9 @@ pub(crate) async fn count_spans(
     Ok(Json(counted(rest.observability.count_spans(actor, &query.read()?).await?)))
 }
 
-fn counted(found: Counted) -> wire::TraceCount {
+pub(crate) fn counted(found: Counted) -> wire::TraceCount {
     let Counted { count, exact, waiting } = found;
-    wire::TraceCount { count, exact, waiting: (waiting > 0).then_some(waiting) }
+    wire::TraceCount { count, exact, waiting: (waiting > 0).then_some(waiting), hint: None }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a duration to look at")]

@@ -71,6 +71,7 @@ fn field(known: &KnownField) -> wire::FilterField {
         FieldKind::Money => "money",
         FieldKind::Time => "time",
         FieldKind::List => "list",
+        FieldKind::Severity => "severity",
     };
     wire::FilterField { name: known.name.to_owned(), kind: kind.to_owned(), says: known.says.to_owned() }
 }

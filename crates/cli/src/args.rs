@@ -8,6 +8,7 @@ mod forgetting;
 mod identity;
 mod import;
 mod keeping;
+mod logs;
 mod metrics;
 mod money;
 mod monitors;
@@ -31,6 +32,7 @@ pub(crate) use import::Import;
 #[cfg(test)]
 pub(crate) use keeping::Kept;
 pub(crate) use keeping::{Erase, Erasures, Retention, SetRetention};
+pub(crate) use logs::{ListLogs, Logs, LogsCommand, WhichLogs};
 pub(crate) use metrics::{ListMetrics, Metrics, ShowMetric};
 pub(crate) use money::{Calls, Limits, Only, ShowUsage, Stretch, Usage, UsageCommand};
 pub(crate) use monitors::Monitors;
@@ -147,6 +149,9 @@ pub(crate) enum Command {
     Replay(Replay),
     /// List traces, or show one as a tree; count, measure, export and follow them.
     Traces(Traces),
+    /// List log records that programs send, newest first, or count them.
+    #[command(alias = "log")]
+    Logs(Logs),
     /// Metrics that programs send: list, show.
     #[command(alias = "metric")]
     Metrics {

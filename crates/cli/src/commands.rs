@@ -18,6 +18,7 @@ mod import;
 mod jobs;
 mod keeping;
 mod knowledge;
+mod logs;
 mod metrics;
 mod models;
 mod money;
@@ -137,6 +138,7 @@ async fn talk(session: &Session, command: Command) -> anyhow::Result<ExitCode> {
         Command::Ask(ask) => ask::run(session, &ask).await,
         Command::Replay(replay) => replay::run(session, &replay).await,
         Command::Traces(traces) => Box::pin(traces::run(session, &traces)).await,
+        Command::Logs(logs) => logs::run(session, &logs).await,
         Command::Metrics { command } => metrics::run(session, command).await,
         Command::Drift(drift) => drift::run(session, &drift).await,
         Command::Sql(sql) => sql::run(session, &sql).await,

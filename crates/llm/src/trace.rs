@@ -306,6 +306,9 @@ pub mod names {
     pub const REPLAY: &str = "mainspring.replay";
     /// What a span was made of that came as something else: `log`, a record whose body is the span's one event.
     pub const SIGNAL: &str = "otel.signal";
+    /// How severe a log record is, in its sender's word and as the protocol's number, 1 to 24.
+    pub const SEVERITY: &str = "otel.log.severity";
+    pub const SEVERITY_NUMBER: &str = "otel.log.severity_number";
     /// Which record of its request a message was that came as a log record: those of one call may have one and the same time.
     pub const PLACE: &str = "otel.log.place";
     /// The span above this one is of another program, as the flags of the protocol say: it may never come here.

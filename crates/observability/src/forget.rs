@@ -170,7 +170,9 @@ pub(crate) fn strip(span: &mut Span) -> bool {
 
 fn stays(key: &str, value: &Value) -> bool {
     let ours = key.starts_with("mainspring.") && !names::CONTENT.contains(&key);
-    ours || KEPT.contains(&key) || !holds_text(value)
+    // What is no log record any longer would be the way into its trace, and be kept for as long as spans are.
+    let says_record = key == names::SIGNAL && value == "log";
+    ours || says_record || KEPT.contains(&key) || !holds_text(value)
 }
 
 fn holds_text(value: &Value) -> bool {

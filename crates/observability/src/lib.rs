@@ -56,7 +56,7 @@ pub use drift::{
 };
 pub use errand::{Elsewhere, Ended, Errand, ErrandKind, Errands, FailingErrand, Workplace};
 pub use fault::{TraceFault, Trouble};
-pub use filter::{FIELDS, FieldKind, FilterFault, KnownField, STATUSES, SpanFilter};
+pub use filter::{FIELDS, FieldKind, FilterFault, KnownField, SEVERITIES, STATUSES, SpanFilter};
 pub use hold::Hold;
 pub use keeping::{
     Derived, Entering, EraseJob, Erased, Erasure, ErasureId, ErasureState, ErasureStep, Holder, Holding, Keeping, KeepingFault,
@@ -69,8 +69,8 @@ pub use points::{
 };
 pub use pricing::{Estimate, SpanPrices};
 pub use query::{
-    ActivityBucket, Counted, Export, Gathered, GatheredBy, Measured, MetricsQuestion, MetricsRow, SessionTraces, SpanMetrics,
-    SpanSummary, TREE_MAX, TraceFilter, TracePart, TraceSummary, TraceTree, Traffic, TreeTotals, measures,
+    ActivityBucket, Counted, Export, Gathered, GatheredBy, LogRecord, Measured, MetricsQuestion, MetricsRow, SessionTraces,
+    SpanMetrics, SpanSummary, TREE_MAX, TraceFilter, TracePart, TraceSummary, TraceTree, Traffic, TreeTotals, measures,
 };
 pub use query::{
     DashboardAnswer, DashboardQuestion, PanelAnswer, PromAnswer, PromFault, PromFound, PromListed, PromMetric, PromSeries,

@@ -8,7 +8,7 @@ use mainspring_llm::{Span, trace::names};
 use serde_json::Value;
 
 use crate::{
-    conventions::{Conversation, is_ours},
+    conventions::{Conversation, is_ours, said_above},
     filter::LENGTH_MAX,
     values,
 };
@@ -61,7 +61,11 @@ fn floor(text: &str, at: usize) -> usize {
 
 fn said(span: &Span) -> String {
     if !is_ours(span) {
-        return Conversation::beginning(span, SEARCHED).text();
+        let mut text = Conversation::beginning(span, SEARCHED).text();
+        if span.attributes.contains_key(names::SIGNAL) {
+            recorded(span, &mut text);
+        }
+        return text;
     }
     let mut text = String::new();
     for key in [names::QUERY, names::INPUT_MESSAGES, names::OUTPUT_MESSAGES] {
@@ -70,6 +74,20 @@ fn said(span: &Span) -> String {
         }
     }
     text
+}
+
+/// What a log record says that is no message of a call: those are read as messages.
+fn recorded(span: &Span, text: &mut String) {
+    let events = span.events.iter().filter(|event| !said_above().any(|name| name == event.name));
+    for value in events.flat_map(|event| event.attributes.values()) {
+        match value {
+            Value::Null => continue,
+            Value::String(said) => text.push_str(&said[..floor(said, SEARCHED)]),
+            // As it is written, with its names: a line of a structured log is searched by either.
+            other => text.push_str(&other.to_string()),
+        }
+        text.push('\n');
+    }
 }
 
 fn collect(value: &Value, text: &mut String) {

@@ -16,6 +16,7 @@ mod keeping;
 mod keeping_telemetry;
 mod learning;
 mod listing;
+mod logs;
 mod looking;
 mod once;
 mod redacting;

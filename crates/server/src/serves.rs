@@ -60,7 +60,7 @@ const ELSEWHERE: &str =
     "this process serves models only; the page and everything else are at one started with `mainspring serve`";
 
 /// Nouns of what a gateway records and shows to nobody.
-const OF_TRACES: [&str; 4] = ["traces", "spans", "sessions", "users"];
+const OF_TRACES: [&str; 5] = ["traces", "spans", "logs", "sessions", "users"];
 
 const LATER: &str = "`mainspring serve` shows traces: over the same PostgreSQL and the same lake at any time, over this data folder \
      once the gateway has stopped; until then `mainspring calls` shows its calls";
@@ -107,7 +107,8 @@ mod tests {
 
     #[test]
     fn whoever_asks_a_gateway_for_traces_is_told_where_and_when_they_are_shown() {
-        for path in ["/api/v1/traces", "/api/v1/traces/5b8e/tree", "/api/v1/sessions/s-1", "/api/v1/spans/count"] {
+        for path in ["/api/v1/traces", "/api/v1/traces/5b8e/tree", "/api/v1/sessions/s-1", "/api/v1/spans/count", "/api/v1/logs"]
+        {
             assert_eq!(hint(path), LATER, "{path}");
         }
         for path in ["/api/v1/knowledge/x", "/api/v1/tracesmith", "/api/v2/traces"] {

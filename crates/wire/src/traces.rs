@@ -47,6 +47,17 @@ pub struct TraceSummary {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scores: Vec<ScoreSummary>,
 }
+/// One page of a list of traces.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TracePage {
+    pub items: Vec<TraceSummary>,
+    /// Give this as `cursor` for the page after; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// How to find what is meant, where nothing was found as it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TraceCount {
     pub count: u64,
@@ -55,6 +66,9 @@ pub struct TraceCount {
     /// So many spans at least were stored at this server, of any project, and are in no answer yet: the lake does not take them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<u64>,
+    /// How to count what is meant, where there is nothing as it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 /// A span without what was written and read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

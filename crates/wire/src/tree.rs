@@ -89,7 +89,7 @@ pub struct FilterFields {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FilterField {
     pub name: String,
-    /// `text`, `flag`, `number`, `duration`, `money`, `time` or `list`.
+    /// `text`, `flag`, `number`, `duration`, `money`, `time`, `list` or `severity`.
     pub kind: String,
     /// What it is.
     pub says: String,

@@ -236,6 +236,7 @@ async function whole<I>(page: (query: { limit: number; cursor?: string | null })
 }
 
 export type TraceFilter = Omit<Taken<Operation<"/api/v1/traces", "get">, "query">, keyof ListOptions>;
+export type LogFilter = Omit<Taken<Operation<"/api/v1/logs", "get">, "query">, keyof ListOptions>;
 export type DriftQuery = Taken<Operation<"/api/v1/drift", "get">, "query">;
 /** Of spans; what programs measured themselves is another. */
 export type MetricsQuery = Taken<Operation<"/api/v1/traces/metrics", "get">, "query">;
@@ -323,6 +324,11 @@ export const api = {
         yield JSON.parse(event.data) as T.TailEvent;
     },
     replay: (id: string, swap: Record<string, string>) => call("post", "/api/v1/traces/{id}/replay", { path: { id }, body: { with: swap } }),
+  },
+
+  logs: {
+    list: (query: LogFilter & ListOptions, signal?: Signal) => call("get", "/api/v1/logs", { signal, query }),
+    count: (query: LogFilter, signal?: Signal) => call("get", "/api/v1/logs/count", { signal, query }),
   },
 
   scores: {

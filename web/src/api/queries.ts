@@ -1,7 +1,17 @@
 // Query keys in one place, so that a change can be told to everything that shows it.
 
 import { infiniteQueryOptions, keepPreviousData, queryOptions, QueryClient } from "@tanstack/react-query";
-import { api, ApiError, type CallFilter, type DriftQuery, type MetricFilter, type MetricQuery, type MetricsQuery, type TraceFilter } from "./client";
+import {
+  api,
+  ApiError,
+  type CallFilter,
+  type DriftQuery,
+  type LogFilter,
+  type MetricFilter,
+  type MetricQuery,
+  type MetricsQuery,
+  type TraceFilter,
+} from "./client";
 import type { UsageView } from "./types";
 
 export const queryClient = new QueryClient({
@@ -76,6 +86,13 @@ export const queries = {
     queryOptions({
       queryKey: ["traces", "count", filter],
       queryFn: ({ signal }) => api.traces.count(filter, signal),
+      placeholderData: keepPreviousData,
+      retry: false,
+    }),
+  logsCount: (filter: LogFilter) =>
+    queryOptions({
+      queryKey: ["logs", "count", filter],
+      queryFn: ({ signal }) => api.logs.count(filter, signal),
       placeholderData: keepPreviousData,
       retry: false,
     }),

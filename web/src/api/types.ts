@@ -39,6 +39,7 @@ export type TablePin = Schemas["TablePin"];
 export type Unread = Schemas["Unread"];
 
 export type TraceSummary = Schemas["TraceSummary"];
+export type LogRecord = Schemas["LogRecord"];
 export type Trace = Schemas["TraceView"];
 export type Span = Schemas["SpanView"];
 export type SpanEvent = Schemas["SpanEventView"];

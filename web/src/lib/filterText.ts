@@ -62,7 +62,11 @@ const EXAMPLES: Record<string, Suggestion[]> = {
   time: ["-15m", "-1h", "-1d", "-7d"].map((text) => ({ text, says: "ago" })),
   number: ["100", "1000", "10000"].map((text) => ({ text, says: "a number" })),
 };
-const FIXED: Record<string, string[]> = { status: ["ok", "error", "unset"], kind: ["internal", "server", "client", "producer", "consumer"] };
+const FIXED: Record<string, string[]> = {
+  status: ["ok", "error", "unset"],
+  kind: ["internal", "server", "client", "producer", "consumer"],
+  severity: ["trace", "debug", "info", "warn", "error", "fatal"],
+};
 const WORDS = new Set(["and", "or", "not", "in", "contains", "starts_with", "words", "exists"]);
 
 /** What may stand at the caret. */

@@ -62,6 +62,7 @@ function useCommands(openHelp: () => void): Command[] {
       { id: "errors", label: "Traces with errors", group: "Actions", icon: "error", run: go("/traces?status=error") },
       { id: "slow", label: "Slow traces (over 2 s)", group: "Actions", icon: "clock", run: go("/traces?min_ms=2000") },
       { id: "sessions", label: "Sessions and their turns", group: "Actions", icon: "chat", run: go("/sessions") },
+      { id: "logs", label: "Logs that programs send", group: "Actions", icon: "trace", run: go("/traces/logs") },
       { id: "tail", label: "Watch traces live", group: "Actions", icon: "trace", run: go("/traces/live") },
       { id: "conventions", label: "What programs send", group: "Actions", icon: "trace", run: go("/traces/conventions") },
       { id: "live", label: "Watch calls live", group: "Actions", icon: "swap", run: go("/models/live") },

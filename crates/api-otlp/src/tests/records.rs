@@ -172,6 +172,22 @@ fn names_times_and_severities_are_found_where_older_senders_put_them() {
 }
 
 #[test]
+fn a_severity_that_is_told_in_a_word_only_is_a_number_too() {
+    for (word, number, failed) in [("Warning", json!(13), false), ("ERROR", json!(17), true), ("critical", json!(21), true)] {
+        let mut record = question();
+        record.as_object_mut().unwrap().remove("severityNumber");
+        record["severityText"] = json!(word);
+        let span = one(record);
+        assert_eq!((&span.attributes[names::SEVERITY], &span.attributes[names::SEVERITY_NUMBER]), (&json!(word), &number));
+        assert_eq!(matches!(span.status, SpanStatus::Error(_)), failed, "{word}");
+    }
+    let mut unknown = question();
+    unknown.as_object_mut().unwrap().remove("severityNumber");
+    unknown["severityText"] = json!("loud");
+    assert!(!one(unknown).attributes.contains_key(names::SEVERITY_NUMBER));
+}
+
+#[test]
 fn records_that_cannot_be_kept_are_counted_and_the_others_are_kept() {
     let timeless = json!({"body": {"stringValue": "when?"}});
     let ahead = json!({"timeUnixNano": format!("{}000", NOW + 25 * 3_600_000_000), "body": {"stringValue": "tomorrow"}});

@@ -19,11 +19,12 @@ pub(crate) struct Traces {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TracesCommand {
-    /// List traces, newest first; with `--spans`, every span that passes.
+    /// List traces, newest first, by the span by which each is entered; with `--any`, by any of its spans; with `--spans`, list
+    /// every span that passes.
     List(ListTraces),
     /// Show one trace as a tree, and how many spans it has.
     Show(ShowTrace),
-    /// Count traces, or spans.
+    /// Count traces, by the span by which each is entered; with `--any`, by any of its spans; with `--spans`, count spans.
     Count(CountTraces),
     /// Measure spans, in groups and over time.
     Metrics(Measure),
@@ -88,7 +89,8 @@ pub(crate) struct ListTraces {
     /// Spans, wherever they stand in their traces.
     #[arg(long)]
     pub(crate) spans: bool,
-    /// Traces of which any span passes, and not only the one by which they are entered.
+    /// Traces of which any span passes, and not only the one by which they are entered: which model or tool was called is
+    /// mostly told by others.
     #[arg(long, conflicts_with = "spans")]
     pub(crate) any: bool,
     #[command(flatten)]
@@ -102,7 +104,8 @@ pub(crate) struct CountTraces {
     /// Spans, wherever they stand in their traces.
     #[arg(long)]
     pub(crate) spans: bool,
-    /// Traces of which any span passes, and not only the one by which they are entered.
+    /// Traces of which any span passes, and not only the one by which they are entered: which model or tool was called is
+    /// mostly told by others.
     #[arg(long, conflicts_with = "spans")]
     pub(crate) any: bool,
 }

@@ -53,13 +53,21 @@ async fn list(session: &Session, given: &ListTraces) -> anyhow::Result<ExitCode>
     }
     pairs.push(("any", given.any.then_some("true")));
     let asked = query(&pairs);
-    let page: wire::Page<wire::TraceSummary> = session.page(&format!("/api/v1/traces{asked}"), &given.paging).await?;
+    let path = format!("/api/v1/traces{asked}");
+    let page: wire::Page<wire::TraceSummary> = session.page(&path, &given.paging).await?;
+    // Of a list that several pages make, only the answer to the first says what to ask instead.
+    let hint = if page.items.is_empty() && given.paging.cursor.is_none() {
+        session.client.get::<wire::TracePage>(&path).await?.hint
+    } else {
+        None
+    };
     if session.json {
         output::json(&page);
-        return Ok(ExitCode::SUCCESS);
+    } else {
+        show_traces(&page.items);
+        output::more(page.next.as_deref());
     }
-    show_traces(&page.items);
-    output::more(page.next.as_deref());
+    hint.iter().for_each(|hint| output::say(hint));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -166,16 +174,21 @@ async fn count(session: &Session, CountTraces { which: only, spans, any }: &Coun
     let mut pairs = which(only);
     pairs.push(("any", any.then_some("true")));
     let counted: wire::TraceCount = session.client.get(&format!("/api/v1/{what}/count{}", query(&pairs))).await?;
-    if session.json {
-        output::json(&counted);
-    } else {
-        let about = if counted.exact || counted.waiting.is_some() { "" } else { "about " };
-        line(&format!("{about}{}", counted.count));
-        if let Some(waiting) = counted.waiting {
-            line(&format!("{waiting} spans at least are stored and cannot be found yet; `mainspring doctor` says why"));
-        }
-    }
+    tell_count(session, &counted);
     Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn tell_count(session: &Session, counted: &wire::TraceCount) {
+    counted.hint.iter().for_each(|hint| output::say(hint));
+    if session.json {
+        output::json(counted);
+        return;
+    }
+    let about = if counted.exact || counted.waiting.is_some() { "" } else { "about " };
+    line(&format!("{about}{}", counted.count));
+    if let Some(waiting) = counted.waiting {
+        line(&format!("{waiting} spans at least are stored and cannot be found yet; `mainspring doctor` says why"));
+    }
 }
 
 async fn metrics(session: &Session, measure: &Measure) -> anyhow::Result<ExitCode> {

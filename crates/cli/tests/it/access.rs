@@ -59,6 +59,8 @@ pub(crate) const TABLE: &[(&str, &str, Needs)] = &[
     ("GET", "/api/v1/traces/tail", Needs::Reader),
     ("GET", "/api/v1/spans", Needs::Reader),
     ("GET", "/api/v1/spans/count", Needs::Reader),
+    ("GET", "/api/v1/logs", Needs::Reader),
+    ("GET", "/api/v1/logs/count", Needs::Reader),
     ("GET", "/api/v1/sessions", Needs::Reader),
     ("GET", "/api/v1/sessions/{id}", Needs::Reader),
     ("GET", "/api/v1/users", Needs::Reader),

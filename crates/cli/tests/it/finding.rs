@@ -209,3 +209,59 @@ async fn a_terminal_goes_on_following_when_the_server_is_back_and_shows_each_spa
     shown.dedup();
     assert_eq!(shown.len(), all, "{lines:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_that_takes_nothing_is_told_how_much_it_missed() {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path();
+    let server = Server::start(data, "127.0.0.1");
+    let args = ["traces", "tail", "--spans", "--json"];
+    let mut following = command(data).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(following.stdout.take().unwrap()).lines();
+    let said = BufReader::new(following.stderr.take().unwrap()).lines();
+    let ((told, heard), (go_on, waiting)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel::<()>());
+    std::thread::spawn(move || {
+        drop(told.send(lines.next().is_some()));
+        // Nothing is read of what comes now.
+        drop(waiting.recv());
+        lines.for_each(drop);
+    });
+    let (missing, missed) = std::sync::mpsc::channel();
+    std::thread::spawn(move || said.map_while(Result::ok).for_each(|line| drop(missing.send(line))));
+    let user = User::of(&server, None);
+    let mut round = 0;
+    loop {
+        // Whoever follows may not be there yet.
+        round += 1;
+        send(&user, &sent("before", &format!("1{round:014}"))).await;
+        if heard.recv_timeout(Duration::from_millis(200)).is_ok_and(|told| told) {
+            break;
+        }
+    }
+    // More than waits on the way: in the program, in the server, and in the line between them.
+    let session = "s".repeat(40_000);
+    for request in 0..25 {
+        let now = SystemClock.now().as_nanos().to_string();
+        let spans: Vec<Value> = (0..40)
+            .map(|n| {
+                json!({
+                    "traceId": TRACE, "spanId": format!("2{request:07}{n:08}"), "name": "flood", "kind": 1,
+                    "startTimeUnixNano": now, "endTimeUnixNano": now,
+                    "attributes": [{"key": "session.id", "value": {"stringValue": session}}],
+                })
+            })
+            .collect();
+        send(&user, &json!({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]})).await;
+    }
+    go_on.send(()).unwrap();
+    let line = loop {
+        let line = missed.recv_timeout(Duration::from_secs(60)).expect("it is told what it missed");
+        if line.contains("missed") {
+            break line;
+        }
+    };
+    following.kill().unwrap();
+    following.wait().unwrap();
+    let spans: u64 = line.split(' ').next().unwrap().parse().unwrap();
+    assert!((1..=1_000).contains(&spans) && line.ends_with("spans or more were missed: too much came"), "{line}");
+}

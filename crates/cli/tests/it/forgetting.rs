@@ -314,23 +314,48 @@ async fn a_document_that_was_moved_is_forgotten_by_the_name_it_had_before() {
     assert_eq!(run(data.path(), &["ingest", "notes"])["report"]["added"], 0, "it is kept out where it lies now");
 }
 
+/// Another program writes what it read into a trace: in a log record, and in a span as a value that lies among the blobs.
+async fn quote(user: &User, trace: &str) {
+    let now = SystemClock.now().as_nanos().to_string();
+    let text = |said: String| json!({"stringValue": said});
+    let record = json!({"timeUnixNano": now, "traceId": trace, "body": text(format!("a {} was quoted", WORDS[0]))});
+    let logs = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]});
+    let large = text(format!("{} ", WORDS[0]).repeat(10_000));
+    let span = json!({
+        "traceId": trace, "spanId": "00000000000000c2", "parentSpanId": "00000000000000c1", "name": "quote", "kind": 1,
+        "startTimeUnixNano": now, "endTimeUnixNano": now, "attributes": [{"key": "input.value", "value": large}],
+    });
+    let spans = json!({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]});
+    for (path, sent) in [("/v1/logs", logs), ("/v1/traces", spans)] {
+        let reply = user.post(path, &sent).await;
+        assert_eq!(reply.status, 200, "{path}: {}", reply.text);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_erasure_of_a_document_that_is_gone_from_its_source_is_done_when_no_file_holds_it() {
     let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let told = told(data.path(), folder.path()).await;
     let user = User::of(&told.server, None);
-    run(data.path(), &["ask", "notes", "What is kept below the cellar?", "--max-tokens", "4"]);
+    let answer = run(data.path(), &["ask", "notes", "What is kept below the cellar?", "--max-tokens", "4"]);
+    quote(&user, answer["mainspring"]["trace_id"].as_str().unwrap()).await;
+    let logged = ["logs", "count", "--find", WORDS[0]];
+    assert_eq!(run(data.path(), &logged)["count"], 1);
     std::fs::remove_file(folder.path().join(format!("{}.md", WORDS[2]))).unwrap();
     assert_eq!(run(data.path(), &["ingest", "notes"])["report"]["deleted"], 1);
     let mut before = Vec::new();
     holding(data.path(), &mut before);
-    assert!(before.iter().any(|(path, _)| path.starts_with(data.path().join("lake"))), "{before:#?}");
+    for part in ["lake", "values"] {
+        assert!(before.iter().any(|(path, _)| path.starts_with(data.path().join(part))), "{part}: {before:#?}");
+    }
 
     let erased = run(data.path(), &["erase", "--document", &format!("notes/{}", told.id), "--wait"]);
     assert_eq!((&erased["state"], &erased["kind"]), (&json!("done"), &json!("document")), "{erased}");
     let mut found = Vec::new();
     holding(data.path(), &mut found);
     assert!(found.is_empty(), "{found:#?}");
+    assert_eq!(run(data.path(), &logged)["count"], 0);
+    assert_eq!(run(data.path(), &["logs", "count"])["count"], 1, "that it was written stays");
     let then = user.post(SEARCH, &json!({"query": "what is kept below the cellar", "at": told.pin})).await;
     assert_eq!(then.json()["code"], "knowledge-pin-gone", "{}", then.text);
     let receipts = run(data.path(), &["receipts", "notes"]);

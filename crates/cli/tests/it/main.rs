@@ -31,6 +31,7 @@ mod leaks;
 mod line;
 mod lists;
 mod live;
+mod logs;
 mod measuring;
 mod models;
 mod monitors;

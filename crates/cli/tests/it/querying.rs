@@ -3,7 +3,7 @@
 use mainspring_kernel::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
-use crate::running::{Server, User, run};
+use crate::running::{Server, User, command, run};
 
 /// An entry that went well, and below it a call that failed.
 fn sent(trace: &str) -> Value {
@@ -32,6 +32,21 @@ async fn a_trace_is_found_by_a_span_below_its_entry() {
     assert_eq!(reply.status, 200, "{}", reply.text);
     let filter = ["--filter", "error and name = call"];
     assert_eq!(run(data, &[&["traces", "list"][..], &filter].concat())["items"], json!([]));
+    // Whoever finds nothing by the entry is told that there is something further in, and nobody else is told anything.
+    for what in ["list", "count"] {
+        let said = |filter: &str| {
+            let told = command(data).args(["traces", what, "--filter", filter]).output().unwrap();
+            String::from_utf8_lossy(&told.stderr).into_owned()
+        };
+        assert!(said(filter[1]).contains("--any"), "{what}: {}", said(filter[1]));
+        for other in ["name = nothing", "name = checkout"] {
+            assert!(!said(other).contains("--any"), "{what}: {}", said(other));
+        }
+    }
+    let path = "/api/v1/traces?filter=name%20%3D%20call";
+    let told = user.get(path).await.json();
+    assert!(told["hint"].as_str().unwrap().contains("any=true") && told["items"] == json!([]), "{told}");
+    assert_eq!(user.get(&format!("{path}&any=true")).await.json()["hint"], Value::Null);
     let found = run(data, &[&["traces", "list", "--any"][..], &filter].concat());
     let [one] = found["items"].as_array().unwrap().as_slice() else { panic!("{found}") };
     assert_eq!((&one["trace_id"], &one["name"], &one["spans"]), (&json!(trace), &json!("checkout"), &json!(2)));

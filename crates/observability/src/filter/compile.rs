@@ -9,6 +9,7 @@ use mainspring_lake::{Comparison as LakeComparison, Filter, JsonTest, Scalar};
 
 use super::{
     fields::{FieldKind, KnownField},
+    records,
     tree::{Comparison, Condition, Expr, Field, SpanFilter, Test, Value},
 };
 use crate::searched::{CONTENT, REST};
@@ -48,7 +49,8 @@ fn negative(condition: &Condition, now: Timestamp) -> Filter {
 fn positive(Condition { field, test }: &Condition, now: Timestamp) -> Filter {
     match field {
         Field::Known(field) => match field.kind {
-            FieldKind::Flag => flag(field, test),
+            FieldKind::Flag => flag(field, test, now),
+            FieldKind::Severity => of(&records::severity(test), true, now),
             FieldKind::List => list(field, test),
             _ => known(field, test, now),
         },
@@ -58,7 +60,7 @@ fn positive(Condition { field, test }: &Condition, now: Timestamp) -> Filter {
     }
 }
 
-fn flag(field: &KnownField, test: &Test) -> Filter {
+fn flag(field: &KnownField, test: &Test, now: Timestamp) -> Filter {
     let wanted = match test {
         Test::Compare(Comparison::NotEq, Value::Flag(flag)) => !flag,
         Test::Compare(_, Value::Flag(flag)) => *flag,
@@ -67,6 +69,7 @@ fn flag(field: &KnownField, test: &Test) -> Filter {
     match (field.name, wanted) {
         ("error", true) => Filter::eq(field.column, "error"),
         ("error", false) => Filter::NotEq(field.column.to_owned(), "error".into()),
+        ("log", wanted) => of(&records::log(), wanted, now),
         (_, wanted) => Filter::Eq(field.column.to_owned(), Scalar::Bool(wanted)),
     }
 }

@@ -14,6 +14,8 @@ pub enum FieldKind {
     Time,
     /// Several texts.
     List,
+    /// Written as a word that stands for several numbers.
+    Severity,
 }
 
 /// A field of every span.
@@ -37,7 +39,7 @@ const fn maybe(name: &'static str, kind: FieldKind, says: &'static str) -> Known
     KnownField { name, kind, column: name, may_miss: true, says }
 }
 
-use FieldKind::{Duration, Flag, List, Money, Number, Text, Time};
+use FieldKind::{Duration, Flag, List, Money, Number, Severity, Text, Time};
 
 /// Every field, in the order of the reference page.
 pub static FIELDS: &[KnownField] = &[
@@ -75,7 +77,19 @@ pub static FIELDS: &[KnownField] = &[
     maybe("reasoning_tokens", Number, "tokens that were spent on reasoning"),
     maybe("cost", Money, "what it cost, in dollars"),
     KnownField { name: "tag", kind: List, column: "tags", may_miss: true, says: "one of the tags" },
-    always("content", Text, "questions, prompts and answers; `contains` and `words` look into 256 KiB of them"),
+    always(
+        "content",
+        Text,
+        "questions, prompts and answers, and what a log record says; `contains` and `words` look into 256 KiB of them",
+    ),
+    KnownField { name: "log", kind: Flag, column: "attributes", may_miss: true, says: "it came as a log record; stands alone" },
+    KnownField {
+        name: "severity",
+        kind: Severity,
+        column: "attributes",
+        may_miss: true,
+        says: "how severe a log record is: `trace`, `debug`, `info`, `warn`, `error` or `fatal`, the least severe first",
+    },
     always("trace", Text, "the trace's id"),
     always("span", Text, "the span's id"),
     maybe("parent", Text, "the id of the span above it"),
@@ -85,11 +99,29 @@ pub static FIELDS: &[KnownField] = &[
 pub const STATUSES: [&str; 3] = ["ok", "error", "unset"];
 const KINDS: [&str; 5] = ["internal", "server", "client", "producer", "consumer"];
 
+/// How severe a log record may be, the least first.
+pub const SEVERITIES: [&str; 6] = ["trace", "debug", "info", "warn", "error", "fatal"];
+/// Of the protocol's numbers each of them has four: 1 to 4 are `trace`, 21 to 24 `fatal`.
+const STEPS: i64 = 4;
+
+/// The first and the last number of a severity.
+pub(super) fn severity_numbers(word: &str) -> Option<(i64, i64)> {
+    let before = SEVERITIES.iter().position(|known| *known == word)?;
+    let first = i64::try_from(before).ok()? * STEPS + 1;
+    Some((first, first + STEPS - 1))
+}
+
+/// The severity that has a number.
+pub(crate) fn severity_of(number: i64) -> Option<&'static str> {
+    SEVERITIES.into_iter().find(|word| severity_numbers(word).is_some_and(|(first, last)| (first..=last).contains(&number)))
+}
+
 /// The texts that a field can have, where there are only so many.
 pub(crate) fn among(name: &str) -> Option<&'static [&'static str]> {
     match name {
         "status" => Some(&STATUSES),
         "kind" => Some(&KINDS),
+        "severity" => Some(&SEVERITIES),
         _ => None,
     }
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json};
 
 use super::{
     fields::{FieldKind, KnownField},
+    records,
     tree::{Comparison, Condition, Expr, Field, SpanFilter, Test, Value},
 };
 use crate::{
@@ -71,8 +72,14 @@ fn each(parts: &[Expr], decides: bool, at: At<'_>, now: Timestamp) -> Result<boo
 fn known(field: &KnownField, test: &Test, at: At<'_>, now: Timestamp) -> Result<bool, TraceFault> {
     match field.kind {
         FieldKind::Flag => {
-            Ok(flag(test) == if field.name == "error" { at.text(field.column)? == Some("error") } else { at.flag(field.column)? })
+            let is_so = match field.name {
+                "error" => at.text(field.column)? == Some("error"),
+                "log" => holds(&records::log(), at, now)?,
+                _ => at.flag(field.column)?,
+            };
+            Ok(flag(test) == is_so)
         }
+        FieldKind::Severity => holds(&records::severity(test), at, now),
         FieldKind::List => Ok(at.list(field.column)?.is_some_and(|list| listed(&list, test))),
         FieldKind::Text if field.column == CONTENT => content(test, at),
         FieldKind::Text => Ok(at.text(field.column)?.is_some_and(|text| textual(text, test))),

@@ -9,6 +9,7 @@ mod fields;
 mod lexer;
 mod matching;
 mod parser;
+mod records;
 mod tree;
 mod values;
 
@@ -16,11 +17,11 @@ mod values;
 mod tests;
 
 pub use fault::FilterFault;
-pub use fields::{FIELDS, FieldKind, KnownField, STATUSES};
+pub use fields::{FIELDS, FieldKind, KnownField, SEVERITIES, STATUSES};
 pub use tree::SpanFilter;
 
 pub(crate) use compile::holds;
-pub(crate) use fields::known;
+pub(crate) use fields::{known, severity_of};
 pub(crate) use matching::At;
 pub(crate) use parser::LENGTH_MAX;
 pub(crate) use tree::{Comparison, Test, Value, score_written};

@@ -270,7 +270,8 @@ impl<'a> Parser<'a> {
     fn compared(&mut self, field: &Field, comparison: Comparison) -> Parsed<Test> {
         let at = self.at();
         let value = self.value(field)?;
-        let ordered = !matches!(comparison, Comparison::Eq | Comparison::NotEq);
+        let is_severity = matches!(field, Field::Known(known) if known.kind == FieldKind::Severity);
+        let ordered = !matches!(comparison, Comparison::Eq | Comparison::NotEq) && !is_severity;
         if ordered && matches!(value, Value::Text(_) | Value::Flag(_)) {
             let complaint = Complaint::new(format!("`{}` compares numbers", comparison.shown()));
             return Err(located(at, complaint.hinting("numbers of attributes stand without quotes")));

@@ -16,10 +16,11 @@ use proptest::{
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    FIELDS, FieldKind, FilterFault, SpanFilter,
+    FIELDS, FieldKind, FilterFault, SEVERITIES, SpanFilter,
     fields::among,
     known,
     parser::{LENGTH_MAX, LOOKED_FOR_MAX, SCORES_MAX},
+    severity_of,
     tree::{Comparison, Condition, Expr, Field, Moment, Test, Value},
 };
 use crate::table::{Rows, kind_text, spec, status_text, table_name, to_batch};
@@ -71,6 +72,9 @@ fn filters_are_read_as_people_write_them() {
     check("(error or entry) and name = a", r#"(error or entry) and name = "a""#);
     check("not (error or entry)", "not (error or entry)");
     check("((error))", "error");
+    check("log and severity>=WARN", r#"log and severity >= "warn""#);
+    check("not log or severity in (error, fatal)", r#"not log or severity in ("error", "fatal")"#);
+    check("log = false and severity exists", "log = false and severity exists");
 }
 
 #[track_caller]
@@ -103,6 +107,9 @@ fn what_cannot_be_read_is_told_with_its_place_and_what_to_write() {
     refused("kind = sever", 8, "`kind` is never `sever`", "did you mean `server`?");
     refused("kind in (client, tool)", 18, "`kind` is never `tool`", "type = tool");
     refused("kind = agent", 8, "`kind` is never `agent`", "type = agent");
+    refused("severity > 13", 12, "`severity` is never `13`", "trace, debug, info, warn, error, fatal");
+    refused("severity = eror", 12, "`severity` is never `eror`", "did you mean `error`?");
+    refused("severity contains err", 10, "asked of texts", "");
     refused("tag != x", 5, "several of `tag`", "not tag = …");
     refused("error = rate-limited", 9, "true or false", "error_type");
     refused("error in (true)", 10, "true or false", "alone");
@@ -155,6 +162,37 @@ fn the_texts_that_a_field_can_have_are_those_that_are_stored() {
 }
 
 #[test]
+fn a_severity_is_each_of_the_numbers_that_its_word_stands_for() {
+    let mut span = span().new_tree(&mut TestRunner::deterministic()).unwrap().current();
+    for (number, fits, others) in [
+        (
+            13,
+            ["severity = warn", "severity >= warn", "severity <= warn"],
+            ["severity != warn", "severity > warn", "severity < warn"],
+        ),
+        (
+            16,
+            ["severity = Warn", "severity > info", "severity in (info, warn)"],
+            ["severity >= error", "severity > warn", "severity = info"],
+        ),
+        (24, ["severity = fatal", "severity >= warn", "log"], ["severity < fatal", "not log", "severity in (info, warn)"]),
+    ] {
+        let record = [(names::SIGNAL, json!("log")), (names::SEVERITY_NUMBER, json!(number))];
+        span.attributes = record.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        let is = |text: &str| text.parse::<SpanFilter>().unwrap().matches(&span, NOW).unwrap();
+        assert!(fits.into_iter().all(is), "{number}");
+        assert!(!others.into_iter().any(is), "{number}");
+    }
+    // A record that does not say is neither more nor less severe than another, and a span is no record.
+    span.attributes.remove(names::SEVERITY_NUMBER);
+    let is = |span: &Span, text: &str| text.parse::<SpanFilter>().unwrap().matches(span, NOW).unwrap();
+    assert!(is(&span, "log and not severity exists and not severity < fatal and not severity != warn"));
+    span.attributes.clear();
+    assert!(is(&span, "log = false") && !is(&span, "log or severity exists"));
+    assert_eq!([0, 1, 12, 17, 24, 25].map(severity_of), [None, Some("trace"), Some("info"), Some("error"), Some("fatal"), None]);
+}
+
+#[test]
 fn no_more_is_looked_for_in_a_span_than_is_quick() {
     let words = |count: usize| (0..count).map(|n| format!("w{n}")).collect::<Vec<_>>().join(" ");
     let each = |count: usize, one: &str| vec![one; count].join(" or ");
@@ -187,6 +225,7 @@ fn the_reference_page_names_every_field_and_its_filters_are_filters() {
             FieldKind::Money => "dollars",
             FieldKind::Time => "time",
             FieldKind::List => "texts",
+            FieldKind::Severity => "severity",
         };
         let row = format!("| `{}` | {kind} | {} |", field.name, field.says);
         assert!(page.contains(&row), "docs/reference/filters.md lacks: {row}");
@@ -229,6 +268,7 @@ fn value(kind: FieldKind) -> BoxedStrategy<Value> {
         FieldKind::Duration => number().prop_map(Value::Duration).boxed(),
         FieldKind::Money => number().prop_map(Value::Money).boxed(),
         FieldKind::Time => moment().prop_map(Value::Time).boxed(),
+        FieldKind::Severity => select(SEVERITIES.to_vec()).prop_map(|word| Value::Text(word.to_owned())).boxed(),
     }
 }
 
@@ -357,6 +397,7 @@ fn attributes() -> impl Strategy<Value = Map<String, Json>> {
         names::ERROR,
         names::INPUT_TOKENS,
         names::APP,
+        names::SEVERITY_NUMBER,
         "service.name",
         "resource.service.name",
         "gen_ai.prompt.name",
@@ -368,11 +409,19 @@ fn attributes() -> impl Strategy<Value = Map<String, Json>> {
         1 => select(vec![json!(0.5), json!(5.0), json!(-3), json!(null), json!(["a"]), json!({"a": 5}), json!(u64::MAX)]),
     ];
     let messages = text().prop_map(|text| json!([{"role": "user", "parts": [{"type": "text", "content": text}]}]));
-    (prop::collection::vec((select(keys), value), 0..8), prop::option::of(messages)).prop_map(|(pairs, messages)| {
-        let mut attributes: Map<String, Json> = pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        attributes.extend(messages.map(|messages| (names::INPUT_MESSAGES.to_owned(), messages)));
-        attributes
-    })
+    // Of a record's severity mostly one that there is.
+    let record = prop::option::weighted(0.3, prop::option::of(1..=24_i64));
+    (prop::collection::vec((select(keys), value), 0..8), prop::option::of(messages), record).prop_map(
+        |(pairs, messages, record)| {
+            let mut attributes: Map<String, Json> = pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+            attributes.extend(messages.map(|messages| (names::INPUT_MESSAGES.to_owned(), messages)));
+            if let Some(severity) = record {
+                attributes.insert(names::SIGNAL.to_owned(), json!("log"));
+                attributes.extend(severity.map(|number| (names::SEVERITY_NUMBER.to_owned(), json!(number))));
+            }
+            attributes
+        },
+    )
 }
 
 fn span() -> impl Strategy<Value = Span> {

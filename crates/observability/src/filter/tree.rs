@@ -7,7 +7,7 @@ use mainspring_kernel::{Money, Timestamp};
 use super::{
     fault::FilterFault,
     fields::{KnownField, known},
-    parser,
+    parser, records,
 };
 use crate::{scores::Scored, senders::app_of};
 
@@ -100,6 +100,11 @@ impl SpanFilter {
     #[must_use]
     pub const fn all() -> Self {
         Self(Expr::And(Vec::new()))
+    }
+
+    /// Log records.
+    pub(crate) fn logs() -> Self {
+        Self(records::log())
     }
 
     #[must_use]

@@ -24,6 +24,8 @@ pub(super) fn value(field: &Field, lexeme: &Lexeme) -> Result<Value, Complaint> 
     let KnownField { name, kind, .. } = known;
     match kind {
         FieldKind::Text | FieldKind::List => text_of(name, text).map(Value::Text),
+        // Senders write it in capitals.
+        FieldKind::Severity => text_of(name, &text.to_lowercase()).map(Value::Text),
         FieldKind::Flag => flag(text).ok_or_else(|| {
             let hint = if *name == "error" { "the class of what failed is `error_type`" } else { "it may also stand alone" };
             Complaint::new(format!("`{name}` is true or false")).hinting(hint)

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Bytes of the rows of one page, about: it has fewer spans than were asked for where they are large.
-const BYTES_MAX: usize = 8 << 20;
+pub(super) const BYTES_MAX: usize = 8 << 20;
 
 /// A page of a trace's spans, in the order in which they began.
 #[derive(Debug, Clone, PartialEq)]

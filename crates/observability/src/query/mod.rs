@@ -9,6 +9,7 @@ mod count;
 mod dashboard;
 mod export;
 mod firsts;
+mod logs;
 mod metrics;
 mod numbers;
 mod once;
@@ -44,6 +45,7 @@ pub(crate) use count::{count_any, count_spans, count_traces};
 pub(crate) use dashboard::{dashboard, width_for, wrong_sql};
 pub(crate) use export::EXPORTS_MAX;
 pub(crate) use firsts::Firsts;
+pub(crate) use logs::list_logs;
 pub(crate) use metrics::{Unit, float, group_column, metrics, unit_of};
 pub(crate) use promql::{prometheus, prometheus_labels, prometheus_metrics, prometheus_series, prometheus_values};
 #[cfg(test)]
@@ -60,6 +62,7 @@ pub use count::Counted;
 pub use dashboard::{DashboardAnswer, DashboardQuestion, PanelAnswer};
 pub use export::Export;
 pub use firsts::FirstSeen;
+pub use logs::LogRecord;
 pub use metrics::{Measured, MetricsQuestion, MetricsRow, SpanMetrics, measures};
 pub use numbers::{Listener, NumbersRow, check_number_field};
 pub use promql::{PromAnswer, PromFault, PromFound, PromListed, PromMetric, PromSeries, PromTimes};
@@ -123,6 +126,11 @@ impl TraceFilter {
     /// The same with another filter of spans.
     fn with(&self, also: SpanFilter) -> Self {
         Self { also, ..self.clone() }
+    }
+
+    /// Those of its spans that came as log records.
+    pub(crate) fn of_logs(&self) -> Self {
+        self.with(self.also.and(&SpanFilter::logs()))
     }
 
     /// Spans that pass and by which a trace is entered.

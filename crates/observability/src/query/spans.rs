@@ -162,7 +162,7 @@ async fn worded(asking: Asking<'_>, mut page: Page<SpanSummary>) -> Result<Page<
     Ok(page)
 }
 
-fn key(span: &SpanSummary, now: Timestamp) -> After {
+pub(super) fn key(span: &SpanSummary, now: Timestamp) -> After {
     After(span.start.as_micros(), span.span.to_string(), span.trace.to_string(), now.as_micros())
 }
 

@@ -10,8 +10,8 @@ use crate::{
     conventions::Conversation,
     fault::TraceFault,
     query::{
-        self, ActivityBucket, Asking, Counted, Export, Gathered, GatheredBy, MetricsQuestion, SessionTraces, SpanMetrics,
-        SpanSummary, TraceFilter, TracePart, TraceSummary, TraceTree,
+        self, ActivityBucket, Asking, Counted, Export, Gathered, GatheredBy, LogRecord, MetricsQuestion, SessionTraces,
+        SpanMetrics, SpanSummary, TraceFilter, TracePart, TraceSummary, TraceTree,
     },
     values::{self, ValueAside, WholeValue},
 };
@@ -59,6 +59,17 @@ impl Observability {
         let waiting = self.catch_up().await;
         let filter = self.scored_if_held(actor, filter).await?;
         Ok(query::count_spans(self.asking(actor, self.now()), filter.as_ref()).await?.while_waiting(waiting))
+    }
+
+    /// Log records with what they say, newest first.
+    pub async fn logs(&self, actor: &Actor, filter: &TraceFilter, page: &PageRequest) -> Result<Page<LogRecord>, TraceFault> {
+        self.catch_up().await;
+        let filter = filter.of_logs();
+        query::list_logs(self.asking(actor, self.now()), self.scored_if_held(actor, &filter).await?.as_ref(), page).await
+    }
+
+    pub async fn count_logs(&self, actor: &Actor, filter: &TraceFilter) -> Result<Counted, TraceFault> {
+        self.count_spans(actor, &filter.of_logs()).await
     }
 
     /// Spans of a trace whole, a page of them, and how many there are.

@@ -77,6 +77,60 @@ async fn words_are_found_wherever_they_stand_in_a_long_text() {
     assert!(listed.items.iter().all(|span| span.preview.as_ref().is_some_and(|preview| preview.chars().count() <= 160)));
 }
 
+/// A record as the protocol's reader makes it of one that is no message.
+pub(super) fn recorded(at: i64, severity: i64, body: serde_json::Value) -> Span {
+    let made = span(at, &[]);
+    let attributes = [(names::SIGNAL, json!("log")), (names::SEVERITY_NUMBER, json!(severity))];
+    let attributes = attributes.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    let body = Map::from_iter([("body".to_owned(), body)]);
+    let events = vec![SpanEvent { name: "log".into(), at: made.start, attributes: body }];
+    Span { name: "log".into(), kind: SpanKind::Internal, end: made.start, status: SpanStatus::Unset, attributes, events, ..made }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_log_record_says_is_searched_whatever_it_was_written_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let above = asked(NOW - 9 * SECOND, "a question");
+    let within = Span { trace: above.trace, parent: Some(above.span), ..recorded(NOW - 3 * SECOND, 17, json!("No funds left")) };
+    let structured = recorded(NOW - 2 * SECOND, 9, json!({"event": "paid", "funds": 12, "till": "left"}));
+    let long = recorded(NOW - SECOND, 13, long(&[(100_000, "pangolin")], 2 * LARGE).into());
+    let spans = [above, within, structured, long];
+    room.record_durably(spans.to_vec(), WAIT).await.unwrap();
+    room.drain(WAIT).await.unwrap();
+    for (filter, wanted) in [
+        ("content contains \"no funds\"", 1),
+        ("content words \"funds left\"", 2),
+        ("content contains paid and severity = info", 1),
+        ("content contains \"\\\"funds\\\":12\"", 1),
+        ("content contains pangolin and severity >= warn", 1),
+        ("log", 3),
+        ("log and severity >= error", 1),
+        ("not log", 1),
+    ] {
+        assert_eq!(found(&room, &contains(filter)).await, wanted, "{filter}");
+        let in_memory = spans.iter().filter(|span| contains(filter).also.matches(span, room.now()).unwrap());
+        assert_eq!(in_memory.count() as u64, wanted, "{filter}, of spans that have just come");
+    }
+    let previews = room.spans(&actor(Labels::All), &contains("severity = error"), &PageRequest::first(9)).await.unwrap().items;
+    assert_eq!(previews[0].preview.as_deref(), Some("No funds left"), "a list shows how it begins");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_policy_takes_out_of_a_log_record_is_not_searched() {
+    let spans = async |capture: Capture| {
+        let dir = tempfile::tempdir().unwrap();
+        let Room { room, .. } = open(dir.path(), capture).await;
+        room.record_durably(vec![recorded(NOW, 9, json!("ann@example.org paid with a zebra"))], WAIT).await.unwrap();
+        room.drain(WAIT).await.unwrap();
+        let of = async |text: &str| found(&room, &contains(text)).await;
+        [of("content contains zebra").await, of("content contains example.org").await]
+    };
+    assert_eq!(spans(Capture::Full).await, [1, 1]);
+    assert_eq!(spans(Capture::Redacted).await, [1, 0]);
+    assert_eq!(spans(Capture::Metadata).await, [0, 0]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_written_anew_is_still_found_and_what_is_forgotten_is_not() {
     let dir = tempfile::tempdir().unwrap();
@@ -102,4 +156,21 @@ async fn what_is_written_anew_is_still_found_and_what_is_forgotten_is_not() {
     assert_eq!(found(&room, &filter).await, 2);
     assert!(room.forget_documents(project(), &["doc_abc".to_owned()], None).await.unwrap().spans > 0);
     assert_eq!(found(&room, &filter).await, 1, "of the other trace");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_record_of_which_the_words_are_forgotten_is_still_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let mut caller = asked(NOW, "a zukamirel");
+    caller.attributes.insert(names::DOCUMENTS.into(), json!(["doc_abc"]));
+    // Written in the trace and in no span of it.
+    let within = Span { trace: caller.trace, ..recorded(NOW + 1, 17, json!("a zukamirel was quoted")) };
+    room.record_durably(vec![caller, within], WAIT).await.unwrap();
+    room.drain(WAIT).await.unwrap();
+    assert_eq!(found(&room, &contains("content contains zukamirel")).await, 2);
+    assert!(room.forget_documents(project(), &["doc_abc".to_owned()], None).await.unwrap().spans > 0);
+    assert_eq!(found(&room, &contains("content contains zukamirel")).await, 0);
+    assert_eq!(found(&room, &contains("log and severity = error and not entry")).await, 1);
+    assert_eq!(found(&room, &contains("entry")).await, 1);
 }

@@ -4,6 +4,7 @@ const TABS = [
   { to: "/traces", label: "Traces" },
   { to: "/sessions", label: "Sessions" },
   { to: "/users", label: "Users" },
+  { to: "/traces/logs", label: "Logs" },
   { to: "/traces/live", label: "Live" },
 ] as const;
 

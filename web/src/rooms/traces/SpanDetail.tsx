@@ -51,7 +51,9 @@ export function SpanDetail({ trace, row, versions: ofTrace, load, critical, ref 
     ...(versions.length ? [["versions", "Versions", versions.length] as [Tab, string, number]] : []),
   ];
   const [chosen, setTab] = useState<Tab | null>(null);
-  const usual: Tab = said > 0 || awaited ? "messages" : found.length > 0 ? "documents" : "overview";
+  // A log record is opened for what it says, which is its one event.
+  const logged = attributes["otel.signal"] === "log" && events.length > 0;
+  const usual: Tab = said > 0 || awaited ? "messages" : found.length > 0 ? "documents" : logged ? "events" : "overview";
   const tab = chosen && tabs.some(([key]) => key === chosen) ? chosen : usual;
   return (
     <section className="span-detail" ref={ref} tabIndex={-1} aria-label={`Span ${span.name}`}>
@@ -132,6 +134,7 @@ const KNOWN: [key: string, label: string][] = [
   ["gen_ai.data_source.id", "Knowledge"],
   ["mainspring.lake.table", "Lake table"],
   ["mainspring.lake.version", "Table version"],
+  ["otel.log.severity", "Severity"],
   ["error.type", "Error code"],
   ["mainspring.request", "Request"],
 ];

@@ -112,6 +112,7 @@ function Body({ tree, trace }: { tree: Tree; trace: string }) {
   const places = useMemo(() => new Map(all.map((row, i) => [row.span.span, i])), [all]);
   const path = useMemo(() => criticalPath(all), [all]);
   const failed = useMemo(() => all.flatMap((row, i) => (row.span.status === "error" ? [i] : [])), [all]);
+  const logs = useMemo(() => all.some((row) => row.span.kind === "event"), [all]);
   const found = useMemo(() => matching(all, wanted), [all, wanted]);
   const hits = useMemo(() => (wanted.trim() ? new Set(found.map((i) => all[i]!.span.span)) : null), [found, all, wanted]);
 
@@ -178,6 +179,11 @@ function Body({ tree, trace }: { tree: Tree; trace: string }) {
         <span className="trace-legend" title="Spans that the trace waited for">
           <i /> critical path
         </span>
+        {logs && (
+          <Link className="text-link quiet" to={`/traces/logs?${new URLSearchParams({ in: "all", filter: `trace = ${trace}` })}`}>
+            Its logs
+          </Link>
+        )}
         <span className="grow" />
         {!tree.isWhole && (
           <span className="soft num" role="status">

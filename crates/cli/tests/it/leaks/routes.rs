@@ -75,6 +75,8 @@ const ROUTES: &[(&str, &str, Told)] = &[
     ("GET", "/api/v1/traces/tail", Own),
     ("GET", "/api/v1/spans", Asked(&["/api/v1/spans?limit=200", "/api/v1/spans?q={word}", "/api/v1/spans?filter={filter}"])),
     ("GET", "/api/v1/spans/count", Asked(&["/api/v1/spans/count?filter={filter}", "/api/v1/spans/count?q={word}"])),
+    ("GET", "/api/v1/logs", Asked(&["/api/v1/logs?limit=200", "/api/v1/logs?q={word}", "/api/v1/logs?filter={filter}"])),
+    ("GET", "/api/v1/logs/count", Asked(&["/api/v1/logs/count?filter={filter}", "/api/v1/logs/count?q={word}"])),
     ("GET", "/api/v1/sessions", Asked(&["/api/v1/sessions", "/api/v1/sessions?filter={filter}"])),
     ("GET", "/api/v1/sessions/{id}", Asked(&["/api/v1/sessions/{session}"])),
     ("GET", "/api/v1/users", Asked(&["/api/v1/users", "/api/v1/users?session={session}"])),
