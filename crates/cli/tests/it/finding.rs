@@ -221,7 +221,7 @@ async fn a_terminal_that_takes_nothing_is_told_how_much_it_missed() {
     let said = BufReader::new(following.stderr.take().unwrap()).lines();
     let ((told, heard), (go_on, waiting)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel::<()>());
     std::thread::spawn(move || {
-        drop(told.send(lines.next().is_some()));
+        told.send(lines.next().is_some()).unwrap();
         // Nothing is read of what comes now.
         drop(waiting.recv());
         lines.for_each(drop);
