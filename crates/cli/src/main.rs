@@ -44,7 +44,9 @@ fn main() -> ExitCode {
         args::Command::Serve(_) => memory::be_modest(),
         _ => {}
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().on_thread_park(memory::waits).build() {
+    let mut threads = tokio::runtime::Builder::new_multi_thread();
+    threads.enable_all().on_thread_park(memory::waits).thread_keep_alive(memory::THREADS_WAIT);
+    let runtime = match threads.build() {
         Ok(runtime) => runtime,
         Err(error) => return report::failed(&anyhow::Error::new(error).context("cannot start the runtime"), args.global.json),
     };

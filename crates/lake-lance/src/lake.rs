@@ -75,9 +75,9 @@ pub struct Footprint {
 impl Footprint {
     /// Every commit leaves a manifest in the cache, and nobody comes back for it.
     const ADDED: Self =
-        Self { index_cache_bytes: 16 << 20, metadata_cache_bytes: 4 << 20, fragment_bytes: 16 << 20, step_bytes: Some(4 << 20) };
+        Self { index_cache_bytes: 16 << 20, metadata_cache_bytes: 4 << 20, fragment_bytes: 16 << 20, step_bytes: Some(5 << 19) };
     const LOGGED: Self =
-        Self { index_cache_bytes: 32 << 20, metadata_cache_bytes: 16 << 20, fragment_bytes: 64 << 20, step_bytes: Some(4 << 20) };
+        Self { index_cache_bytes: 32 << 20, metadata_cache_bytes: 16 << 20, fragment_bytes: 64 << 20, step_bytes: Some(5 << 19) };
     const SEARCHED: Self =
         Self { index_cache_bytes: 768 << 20, metadata_cache_bytes: 128 << 20, fragment_bytes: 256 << 20, step_bytes: None };
 }

@@ -21,7 +21,9 @@ const FRAGMENT_ROWS_MIN: u64 = 1_024;
 const WORTH_IT: u64 = 4;
 const DELETED_SHARE: f32 = 0.1;
 /// What rows take in memory of what they take on the disk, about: texts are written in fewer bytes.
-const UNPACKED: u64 = 4;
+const UNPACKED: u64 = 10;
+/// What is read at once, as a share of what a fragment should weigh: several such pieces are under way.
+const AT_ONCE: u64 = 16;
 /// Upkeep loses against writers, not the other way round; it comes back soon anyway.
 const ATTEMPTS: u32 = 4;
 
@@ -145,17 +147,18 @@ fn plan(dataset: &Dataset, policy: &UpkeepPolicy, step: Step, fragment_bytes: u6
         materialize_deletions: true,
         materialize_deletions_threshold: if policy.fragments <= 1 { 0.0 } else { DELETED_SHARE },
         num_threads: Some(1),
-        batch_size: rows_at_once(&pieces),
+        batch_size: rows_at_once(&pieces, fragment_bytes / AT_ONCE),
         excluded_fragment_ids: left,
         compaction_mode: Some(step.mode),
         ..CompactionOptions::default()
     })
 }
 
-/// How many rows are read at once, where they are so large that it must be fewer than usual.
-pub(crate) fn rows_at_once(pieces: &[Piece]) -> Option<usize> {
+/// How many rows are read at once in so many bytes of memory, where they are so large that it must be fewer than usual.
+pub(crate) fn rows_at_once(pieces: &[Piece], room: u64) -> Option<usize> {
     let (rows, bytes) = weighed(pieces);
-    widths::rows_of(usize::try_from(bytes.saturating_mul(UNPACKED) / rows.max(1)).unwrap_or(usize::MAX))
+    let whole = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    widths::rows_of(whole(bytes.saturating_mul(UNPACKED) / rows.max(1)), whole(room))
 }
 
 /// Rows and bytes of all.

@@ -98,12 +98,12 @@ pub(crate) async fn rows_at_once(core: &Core, dataset: &Arc<Dataset>, condition:
             bytes += length(core, dataset, &name).await?;
         }
     }
-    Ok(rows_of(bytes))
+    Ok(rows_of(bytes, LOOKED_INTO))
 }
 
-/// How many rows of so many bytes are read at once, where that is fewer than usual.
-pub(crate) fn rows_of(bytes: usize) -> Option<usize> {
-    let rows = (LOOKED_INTO / bytes.max(1)).max(ROWS_LEAST);
+/// How many rows of so many bytes are read at once where there is so much room, if that is fewer than usual.
+pub(crate) fn rows_of(bytes: usize, room: usize) -> Option<usize> {
+    let rows = (room / bytes.max(1)).max(ROWS_LEAST);
     (rows < ROWS_MOST).then_some(rows)
 }
 

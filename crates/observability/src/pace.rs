@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// So many spans on their way to the lake are enough to keep it busy: one commit's while the next gathers.
-const AHEAD: u64 = COMMIT_MAX as u64 / 2;
+const AHEAD: u64 = COMMIT_MAX as u64;
 /// How long an export waits at most.
 const PACED_FOR: Duration = Duration::from_millis(500);
 

@@ -36,9 +36,10 @@ use crate::{
 
 /// Spans in one segment at most: two exports, as OpenTelemetry's exporters send them unless they are told otherwise.
 pub(crate) const GROUP_MAX: usize = 2 * 512;
-/// What makes a commit as large as it should be: so many spans, or spans that took so many bytes.
-pub(crate) const COMMIT_MAX: usize = 8_000;
-const COMMIT_BYTES: usize = 20 << 20;
+/// What makes a commit as large as it should be: so many spans, or spans that took so many bytes. Twice as many take no less of
+/// the processor for a span, and whoever looks for the first waits twice as long.
+pub(crate) const COMMIT_MAX: usize = 4_000;
+const COMMIT_BYTES: usize = 10 << 20;
 /// So little is brought at once before a process begins and before it ends.
 pub(crate) const LITTLE: u64 = 32 << 20;
 /// Segments follow each other no sooner than this, where nobody waits for one: each costs a sync of the disk.

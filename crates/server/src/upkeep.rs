@@ -91,7 +91,8 @@ impl Background {
         let this = Arc::new(self);
         let (keeper, tender) = (Arc::clone(&this), Arc::clone(&this));
         tasks.spawn("tables: upkeep", |stop| async move { keeper.keep_tables(stop).await });
-        tasks.spawn("spans: upkeep", |stop| async move { tender.keep_spans(stop).await });
+        // Whoever looks for what just came in does not wait for what is only put in order.
+        tasks.spawn("spans: upkeep", |stop| aside("upkeep", async move { tender.keep_spans(stop).await }));
         tasks.spawn("knowledge: recovery", |stop| async move { this.keep_recovering(stop).await });
     }
 

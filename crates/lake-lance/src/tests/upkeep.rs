@@ -30,10 +30,10 @@ fn a_fragment_is_measured_in_bytes() {
 
 #[test]
 fn of_large_rows_fewer_are_read_at_once() {
-    let of = |bytes: u64| rows_at_once(&[Piece { id: 0, rows: 1_000, deleted: 0, bytes: 1_000 * bytes }]);
-    assert_eq!((of(265), rows_at_once(&[])), (None, None), "as many as usual");
-    assert_eq!(of(16 << 10), Some(512));
-    assert_eq!(of(10 << 20), Some(64), "not one by one");
+    let of = |bytes: u64, room| rows_at_once(&[Piece { id: 0, rows: 1_000, deleted: 0, bytes: 1_000 * bytes }], room);
+    assert_eq!((of(16, 4 << 20), rows_at_once(&[], 4 << 20)), (None, None), "as many as usual");
+    assert_eq!((of(265, 4 << 20), of(265, 16 << 20)), (Some(1_582), Some(6_331)));
+    assert_eq!(of(10 << 20, 16 << 20), Some(64), "not one by one");
 }
 
 #[test]
