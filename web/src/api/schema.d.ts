@@ -732,8 +732,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Lists traces, newest first. `filter` is asked of the span by which a trace is entered; with `any=true` of every span, and
-         *     the trace whose newest span passes comes first.
+         * Lists traces, newest first. `filter` and the other parameters are asked of the span by which a trace is entered; with
+         *     `any=true` of every span, and the trace whose newest span passes comes first. Where nothing is found and a span further in
+         *     passes, `hint` says so.
          */
         get: operations["list_traces"];
         put?: never;
@@ -751,7 +752,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Counts traces; with `any=true` those of which any span passes. */
+        /**
+         * Counts traces by the span by which they are entered; with `any=true` those of which any span passes. Where there are none
+         *     and a span further in passes, `hint` says so.
+         */
         get: operations["count_traces"];
         put?: never;
         post?: never;
@@ -849,6 +853,43 @@ export interface paths {
         };
         /** Counts spans. */
         get: operations["count_spans"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists log records, newest first, with what they say: those written in a span and those written in none. `filter` may ask for
+         *     their `severity`, `service`, `trace`, `start`, attributes, and for what they say as `content`, in which `q` looks too.
+         */
+        get: operations["list_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/logs/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Counts log records. */
+        get: operations["count_logs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2865,7 +2906,7 @@ export interface components {
         };
         FilterField: {
             name: string;
-            /** @description `text`, `flag`, `number`, `duration`, `money`, `time` or `list`. */
+            /** @description `text`, `flag`, `number`, `duration`, `money`, `time`, `list` or `severity`. */
             kind: string;
             /** @description What it is. */
             says: string;
@@ -3364,6 +3405,28 @@ export interface components {
             /** @enum {string} */
             event: "missed";
         });
+        /** @description A log record. It is a span that takes no time, which `GET /api/v1/traces/{id}/spans/{span}` shows as one. */
+        LogRecord: {
+            /** @description One by itself where it was written in no trace. */
+            trace_id: string;
+            /** @description Its own id. */
+            span: string;
+            /** @description The span it was written in. */
+            parent?: string | null;
+            time: string;
+            /** @description Which event it is; `log` where its sender does not say. */
+            name: string;
+            /** @description `trace`, `debug`, `info`, `warn`, `error` or `fatal`; absent where its sender does not say. */
+            severity?: string | null;
+            /** @description The severity in its sender's word. */
+            severity_text?: string | null;
+            service?: string | null;
+            /** @description What it says; of a large value how it begins, and where the whole of it is. */
+            body?: unknown;
+            attributes: {
+                [key: string]: unknown;
+            };
+        };
         /** @description What is absent stays as it is. */
         MemberChange: {
             role?: string | null;
@@ -4351,6 +4414,32 @@ export interface components {
             next?: string | null;
         };
         /** @description One page of a list. */
+        Page_LogRecord: {
+            items: {
+                /** @description One by itself where it was written in no trace. */
+                trace_id: string;
+                /** @description Its own id. */
+                span: string;
+                /** @description The span it was written in. */
+                parent?: string | null;
+                time: string;
+                /** @description Which event it is; `log` where its sender does not say. */
+                name: string;
+                /** @description `trace`, `debug`, `info`, `warn`, `error` or `fatal`; absent where its sender does not say. */
+                severity?: string | null;
+                /** @description The severity in its sender's word. */
+                severity_text?: string | null;
+                service?: string | null;
+                /** @description What it says; of a large value how it begins, and where the whole of it is. */
+                body?: unknown;
+                attributes: {
+                    [key: string]: unknown;
+                };
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
         Page_MemberView: {
             items: {
                 id: string;
@@ -4768,45 +4857,6 @@ export interface components {
                 source: string;
                 labels: string[];
                 forgotten_at: string;
-            }[];
-            /** @description Give this as `cursor` for the page after; absent on the last. */
-            next?: string | null;
-        };
-        /** @description One page of a list. */
-        Page_TraceSummary: {
-            items: {
-                trace_id: string;
-                name: string;
-                app?: string | null;
-                model?: string | null;
-                /** @description `ok`, `error` or `unset`. */
-                status: string;
-                error?: string | null;
-                start: string;
-                /** Format: double */
-                duration_ms: number;
-                /** Format: int64 */
-                input_tokens?: number | null;
-                /** Format: int64 */
-                output_tokens?: number | null;
-                preview?: string | null;
-                service?: string | null;
-                user?: string | null;
-                session?: string | null;
-                /** @description Of the whole trace, in dollars. */
-                cost?: string | null;
-                /**
-                 * Format: int64
-                 * @description Of the whole trace, as the tokens are.
-                 */
-                spans?: number;
-                /**
-                 * Format: int64
-                 * @description Spans that failed.
-                 */
-                errors?: number;
-                /** @description Of the trace and of its spans, by name. */
-                scores?: components["schemas"]["ScoreSummary"][];
             }[];
             /** @description Give this as `cursor` for the page after; absent on the last. */
             next?: string | null;
@@ -5774,6 +5824,8 @@ export interface components {
              * @description So many spans at least were stored at this server, of any project, and are in no answer yet: the lake does not take them.
              */
             waiting?: number | null;
+            /** @description How to count what is meant, where there is nothing as it was asked for. */
+            hint?: string | null;
         };
         /** @description Measures over spans, in groups and over time. */
         TraceMetrics: {
@@ -5804,6 +5856,14 @@ export interface components {
              *     estimates.
              */
             estimated?: boolean;
+        };
+        /** @description One page of a list of traces. */
+        TracePage: {
+            items: components["schemas"]["TraceSummary"][];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+            /** @description How to find what is meant, where nothing was found as it was asked for. */
+            hint?: string | null;
         };
         TraceSummary: {
             trace_id: string;
@@ -7030,7 +7090,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_TraceSummary"];
+                    "application/json": components["schemas"]["TracePage"];
                 };
             };
         };
@@ -7204,6 +7264,56 @@ export interface operations {
                 operation?: string;
                 user?: string;
                 session?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TraceCount"];
+                };
+            };
+        };
+    };
+    list_logs: {
+        parameters: {
+            query?: {
+                filter?: string;
+                from?: string;
+                to?: string;
+                q?: string;
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LogRecord"];
+                };
+            };
+        };
+    };
+    count_logs: {
+        parameters: {
+            query?: {
+                filter?: string;
+                from?: string;
+                to?: string;
+                q?: string;
             };
             header?: never;
             path?: never;

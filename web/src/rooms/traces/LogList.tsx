@@ -107,9 +107,7 @@ function Found({ filter }: { filter: LogFilter }) {
   const found = useQuery(queries.logsCount(filter));
   if (!found.data || found.error) return null;
   const { count: n, waiting } = found.data;
-  return (
-    <span className="soft num">{`${plural(n, "log record")}${waiting ? `; ${plural(waiting, "span")} or more cannot be found yet` : ""}`}</span>
-  );
+  return <span className="soft num">{`${plural(n, "log record")}${waiting ? `; ${plural(waiting, "span")} or more cannot be found yet` : ""}`}</span>;
 }
 
 const toneOf = ({ severity }: LogRecord): string => {
