@@ -90,10 +90,13 @@ const FURTHER_IN: &str = "`filter` and the other parameters were asked of the sp
      pass: ask every span with `any=true` (`--any` on the command line), or list spans (`GET /api/v1/spans`, `--spans`)";
 
 /// Models, tools and what failed are mostly told by spans beneath the one by which a trace is entered: whoever asks for them
-/// and finds nothing is told where they are.
-async fn hint(rest: &Rest, actor: &Actor, filter: &TraceFilter) -> Answer<Option<String>> {
-    let found = rest.observability.list_any(actor, filter, &PageRequest::first(1)).await?;
-    Ok((!found.items.is_empty()).then(|| FURTHER_IN.to_owned()))
+/// and finds nothing is told where they are. That nothing was found is an answer, and does not fail for want of a hint.
+async fn hint(rest: &Rest, actor: &Actor, filter: &TraceFilter) -> Option<String> {
+    if *filter == (TraceFilter { from: filter.from, to: filter.to, ..TraceFilter::default() }) {
+        return None;
+    }
+    let found = rest.observability.list_any(actor, filter, &PageRequest::first(1)).await.ok()?;
+    (!found.items.is_empty()).then(|| FURTHER_IN.to_owned())
 }
 
 /// Lists traces, newest first. `filter` and the other parameters are asked of the span by which a trace is entered; with
@@ -120,7 +123,7 @@ pub(crate) async fn list(
         rest.observability.list(actor, &filter, &page).await?
     };
     let is_nothing = found.items.is_empty() && found.next.is_none() && page == PageRequest::first(page.limit());
-    let hint = if is_nothing && !any { hint(&rest, actor, &filter).await? } else { None };
+    let hint = if is_nothing && !any { hint(&rest, actor, &filter).await } else { None };
     Ok(Json(wire::TracePage { items: summaries(&rest, actor, found.items).await?, next: found.next, hint }))
 }
 
@@ -152,7 +155,7 @@ pub(crate) async fn count(
     let filter = query.read()?;
     let found =
         if any { rest.observability.count_any(actor, &filter).await? } else { rest.observability.count(actor, &filter).await? };
-    let hint = if found.count == 0 && !any { hint(&rest, actor, &filter).await? } else { None };
+    let hint = if found.count == 0 && !any { hint(&rest, actor, &filter).await } else { None };
     Ok(Json(wire::TraceCount { hint, ..counted(found) }))
 }
 

@@ -67,7 +67,10 @@ pub(crate) async fn list_logs(
 async fn read(asking: Asking<'_>, some: &[SpanSummary], items: &mut Vec<LogRecord>) -> Result<usize, TraceFault> {
     let (traces, spans): (HashSet<String>, HashSet<String>) =
         some.iter().map(|found| (found.trace.to_string(), found.span.to_string())).unzip();
-    let these = asking.project().and(Filter::any_of("trace", traces)).and(Filter::any_of("span", spans));
+    // Of a long trace only what began when they did is read.
+    let (first, last) = times(some.iter().map(|found| found.start.as_micros()));
+    let then = Filter::GtEq("start".into(), first.into()).and(Filter::LtEq("start".into(), last.into()));
+    let these = asking.project().and(Filter::any_of("trace", traces)).and(Filter::any_of("span", spans)).and(then);
     let (mut whole, mut bytes) = (HashMap::new(), 0);
     for batch in asking.table.scan(Scan::of(these).columns(&SPAN)).await? {
         bytes += bytes_of(&batch);
@@ -81,6 +84,11 @@ async fn read(asking: Asking<'_>, some: &[SpanSummary], items: &mut Vec<LogRecor
     let found = some.iter().filter_map(|found| Some(record(found, whole.remove(&(found.trace, found.span))?)));
     items.extend(found);
     Ok(bytes)
+}
+
+/// The first and the last of them.
+fn times(all: impl Iterator<Item = i64>) -> (i64, i64) {
+    all.fold((i64::MAX, i64::MIN), |(first, last), time| (first.min(time), last.max(time)))
 }
 
 fn record(found: &SpanSummary, span: Span) -> LogRecord {
