@@ -3,6 +3,7 @@
 A scripted upstream and the load generator (`load` of the test servers) stand on either side. Every round asks the upstream
 directly, then each gateway; what a gateway adds is the median of the differences within rounds. Ours is `mainspring gateway`."""
 
+import random
 import threading
 import time
 from statistics import median
@@ -15,6 +16,8 @@ MB = 1e6
 ROUNDS, SECONDS = 5, 3
 # A question of a kilobyte, and one with a long context.
 SHORT, LONG = 1_000, 400_000
+# How often rounds are drawn anew for an interval.
+DRAWS = 2_000
 CALLER = "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
@@ -97,6 +100,13 @@ class Rounds:
         """The differences to the upstream itself, round by round."""
         return [ours - direct for ours, direct in zip(self.values(what, name, *path), self.values(what, "direct", *path))]
 
+    def ratios(self, what, name, *path, better_is_less=True):
+        """How many times better ours is than this peer, round by round; nothing where one of them answered nothing."""
+        ours, theirs = self.values(what, "ours", *path), self.values(what, name, *path)
+        if not all(0 < value < float("inf") for value in ours + theirs):
+            return []
+        return [theirs / ours if better_is_less else ours / theirs for ours, theirs in zip(ours, theirs)]
+
     def others(self, what):
         return [name for name in self.places if name not in ("direct", "ours", "serve") and self.has(what, name)]
 
@@ -109,6 +119,27 @@ class Rounds:
 
 def spread(values):
     return f"{min(values):.2f} to {max(values):.2f} in {len(values)} rounds"
+
+
+def interval(values):
+    """Where the median lies with 95 %: as many rounds are drawn from these again and again, in every run the same ones."""
+    chance = random.Random(1)
+    middles = sorted(median(chance.choices(values, k=len(values))) for _ in range(DRAWS))
+    beyond = DRAWS // 40
+    return middles[beyond], middles[-1 - beyond]
+
+
+def spread_of_added(values):
+    low, high = interval(values)
+    return f"{spread(values)}, 95 % interval {low:.3f} to {high:.3f}"
+
+
+def by_rounds(ratios):
+    """A note on ratios within rounds, where there are some."""
+    if not ratios:
+        return ""
+    low, high = interval(ratios)
+    return f"ratio by rounds {median(ratios):.3f}, 95 % interval {low:.3f} to {high:.3f}"
 
 
 def compared(rounds, what, value, better_is_less=True):
@@ -125,7 +156,7 @@ def compared(rounds, what, value, better_is_less=True):
 def added_rows(rounds, what, title, path, target="", limit=None):
     """What a gateway adds to a percentile, a line for each peer; the promise stands in the first."""
     own = rounds.added(what, "ours", *path)
-    note = (f"{spread(own)}; no gateway {rounds.middle(what, 'direct', *path):.2f}, "
+    note = (f"{spread_of_added(own)}; no gateway {rounds.middle(what, 'direct', *path):.2f}, "
             f"with ours {rounds.middle(what, 'ours', *path):.2f}, its p99 {rounds.middle(what, 'ours', path[0], 'p99'):.2f}")
     rows = []
     for ours, peer, peer_name, ratio, _ in compared(rounds, what, lambda name: median(rounds.added(what, name, *path))):
@@ -170,11 +201,15 @@ def rows_of_throughput(rounds, at_sixteen, after, idle):
             elif what == "sixteen" and name == "litellm":
                 target, met = "≥ 20× LiteLLM", ratio is not None and ratio >= 20
             note = f"{rounds.errors(what)} errors; no gateway {rounds.middle(what, 'direct', 'per_second'):,.0f}"
+            if what == "sixteen" and name == "tensorzero":
+                paired = by_rounds(rounds.ratios(what, name, "per_second", better_is_less=False))
+                note += f"; {paired}" if paired else ""
             rows.append(row(f"calls a second at {connections} connections", ours, "/s", peer, peer_name or "", ratio, target, met, note))
         for ours, peer, peer_name, ratio, name in compared(rounds, what, lambda place, what=what: rounds.middle(what, place, "whole_ms", "p99")):
             promised = what == "sixteen" and name == "tensorzero"
+            note = by_rounds(rounds.ratios(what, name, "whole_ms", "p99")) if promised else ""
             rows.append(row(f"p99 at {connections} connections", ours, "ms", peer, peer_name or "", ratio,
-                            "not above TensorZero's" if promised else "", ours <= peer if promised else None))
+                            "not above TensorZero's" if promised else "", ours <= peer if promised else None, note))
     for ours, peer, peer_name, ratio, _ in compared(rounds, "sixteen", lambda place: rounds.middle("sixteen", place, "processor_us")):
         rows.append(row("processor time of a call at 16 connections", ours, "µs", peer, peer_name or "", ratio))
     for ours, peer, peer_name, ratio, name in compared(rounds, "sixteen", lambda place: at_sixteen[place] / MB):
@@ -193,7 +228,7 @@ def rows_of_the_whole(rounds, resident, idle):
         return []
     added = rounds.added("one", "serve", "whole_ms", "p50")
     return [
-        row("`mainspring serve`: added to a call of 1 KB at one connection, p50", median(added), "ms", note=spread(added)),
+        row("`mainspring serve`: added to a call of 1 KB at one connection, p50", median(added), "ms", note=spread_of_added(added)),
         row("`mainspring serve`: calls a second at 16 connections", rounds.middle("sixteen", "serve", "per_second"), "/s",
             note=f"p99 {rounds.middle('sixteen', 'serve', 'whole_ms', 'p99'):.2f} ms, {rounds.middle('sixteen', 'serve', 'processor_us'):.0f} µs a call"),
         row("`mainspring serve`: resident after these", resident["serve"] / MB, "MB", note=f"{idle['serve'] / MB:.0f} MB before the first call"),

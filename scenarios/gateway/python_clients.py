@@ -21,9 +21,9 @@ PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgG
 passed = 0
 
 
-def scenario(test):
+def scenario(test, kinds=KINDS):
     global passed
-    for kind in KINDS:
+    for kind in kinds:
         test(kind)
     passed += 1
     print(f"  ok {test.__doc__}")
@@ -39,7 +39,8 @@ def model(kind, behaviour="text=one two three"):
 
 
 with Upstream() as upstream:
-    apply([upstream.provider(kind) for kind in KINDS] + [refused(kind, status) for kind in KINDS for status in (429, 400, 404)])
+    local = ("provider", "a-local", {"type": "local"})
+    apply([local] + [upstream.provider(kind) for kind in KINDS] + [refused(kind, status) for kind in KINDS for status in (429, 400, 404)])
 
     @scenario
     def chat(kind):
@@ -271,5 +272,33 @@ with Upstream() as upstream:
         answer = theirs.embeddings.create(model=name, input=["hello"])
         assert len(answer.data) == 1 and all(isinstance(number, float) for number in answer.data[0].embedding), (kind, answer)
         assert len(answer.data[0].embedding) == 8, (kind, answer)
+
+    def of_this_process(kind):
+        """both clients: a model of the server's own process answers behind a provider, whole and streamed, with usage"""
+        # It cannot be told what to say; without chance it says the same again.
+        request = dict(model=f"a-{kind}/smollm2-135m-instruct", messages=HELLO, max_tokens=12)
+        raw = theirs.chat.completions.with_raw_response.create(**request, temperature=0)
+        whole = raw.parse()
+        said, used = whole.choices[0].message.content, whole.usage
+        assert said and whole.choices[0].finish_reason in ("stop", "length"), (kind, whole)
+        assert used.prompt_tokens > 0 and 0 < used.completion_tokens <= 12, (kind, used)
+        assert used.total_tokens == used.prompt_tokens + used.completion_tokens, (kind, used)
+        assert raw.headers["x-mainspring-provider"] == f"a-{kind}" and raw.headers["x-mainspring-usage"] == "counted", raw.headers
+        chunks = list(theirs.chat.completions.create(**request, temperature=0, stream=True, stream_options={"include_usage": True}))
+        text = "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices)
+        assert (text, chunks[-1].usage.total_tokens) == (said, used.total_tokens), (kind, chunks)
+        request["extra_body"] = {"temperature": 0}
+        message = claude.messages.create(**request)
+        assert message.content[0].text == said and message.stop_reason in ("end_turn", "max_tokens"), (kind, message)
+        # Anthropic counts what was read before apart.
+        asked = message.usage.input_tokens + (message.usage.cache_read_input_tokens or 0)
+        assert (asked, message.usage.output_tokens) == (used.prompt_tokens, used.completion_tokens), (kind, message)
+        with claude.messages.stream(**request) as stream:
+            text = "".join(stream.text_stream)
+            final = stream.get_final_message()
+        assert text == final.content[0].text == said and final.stop_reason == message.stop_reason, (kind, final)
+        assert final.usage.output_tokens == used.completion_tokens, (kind, final.usage)
+
+    scenario(of_this_process, ["local"])
 
 print(f"{passed} passed, 0 failed")
