@@ -288,11 +288,12 @@ impl Attempt {
         TokenUsage { input, output, searches, ..TokenUsage::default() }.all_from(Provenance::Estimated)
     }
 
-    /// What a complete answer used: what was told. Some servers tell of one side alone; the other is a guess then.
+    /// What a complete answer used: what was told. Some servers tell of one side alone; the other is a guess then. Of a sum
+    /// only the division is one.
     fn whole(&self) -> TokenUsage {
         let guess = || self.guess(reckon::tokens(self.written));
         let Some(mut usage) = self.usage else { return guess() };
-        if writes(self.operation()) && !usage.is_nothing() {
+        if writes(self.operation()) && !usage.is_nothing() && !usage.divide(reckon::tokens(self.written)) {
             if usage.input == 0 {
                 (usage.input, usage.input_from) = (guess().input, Provenance::Estimated);
             }
@@ -308,12 +309,13 @@ impl Attempt {
         // What was told, and what is seen of a whole answer, counts whatever was allowed. A guess about one whose end nobody
         // saw goes no further than what was set aside.
         let Some(mut usage) = self.usage else { return self.guess(reckon::tokens(self.written).min(self.of.most)) };
+        let is_sum = writes(self.operation()) && usage.divide(reckon::tokens(self.told_at));
         let more = reckon::tokens(self.written - self.told_at);
         if more > 0 {
             usage.output = usage.output.saturating_add(more).min(self.of.most.max(usage.output));
             usage.output_from = Provenance::Estimated;
         }
-        if usage.input == 0 {
+        if usage.input == 0 && !is_sum {
             usage.input = self.of.input.guess().0;
             usage.input_from = Provenance::Estimated;
         }

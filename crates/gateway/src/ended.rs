@@ -25,15 +25,22 @@ impl Ended {
             "cancelled" => CallStatus::Cancelled,
             _ => CallStatus::Ok,
         };
-        let told = OpenAi { azure: false }.usage(Operation::Responses, body);
+        let mut told = OpenAi { azure: false }.usage(Operation::Responses, body);
+        if let Some(usage) = &mut told {
+            usage.divide(written(body));
+        }
         Self { status, usage: told.or_else(|| guess(worst, status, body)) }
     }
+}
+
+fn written(body: &[u8]) -> u64 {
+    reckon::tokens(estimate::whole_text(Operation::Responses, body))
 }
 
 /// What a response used that does not say so: what its request says, and what is seen of its text. One that failed before it
 /// wrote anything used nothing, as far as anybody knows.
 fn guess(worst: &CallRecord, status: CallStatus, body: &[u8]) -> Option<TokenUsage> {
-    let written = reckon::tokens(estimate::whole_text(Operation::Responses, body));
+    let written = written(body);
     if status == CallStatus::Failed && written == 0 {
         return None;
     }

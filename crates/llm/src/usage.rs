@@ -254,6 +254,25 @@ impl TokenUsage {
         ]
     }
 
+    /// Tokens of which nobody said whether they were read or written: they stand as the input, and how much of them was
+    /// written is a guess for whoever saw the answer (`divide`).
+    #[must_use]
+    pub const fn undivided(self) -> Self {
+        Self { input_from: Provenance::Estimated, output_from: Provenance::Estimated, ..self }
+    }
+
+    /// Takes what was written, about, out of a sum that is `undivided`, and says whether it was one: the sum stays what the
+    /// provider told, however wrong the guess is.
+    pub fn divide(&mut self, written: u64) -> bool {
+        let guessed = self.input_from == Provenance::Estimated && self.output_from == Provenance::Estimated;
+        let is_sum = guessed && self.input > 0 && self.output == 0;
+        if is_sum {
+            self.output = written.min(self.input);
+            self.input -= self.output;
+        }
+        is_sum
+    }
+
     /// The same numbers, each of which comes from there.
     #[must_use]
     pub fn all_from(self, from: Provenance) -> Self {

@@ -7,7 +7,7 @@ use mainspring_client::{HttpTransport, Transport as _};
 use mainspring_testservers::upstream::{Behaviour, Script, Upstream};
 use serde_json::{Value, json};
 
-use crate::running::{Server, User, apply_all, around, run, until};
+use crate::running::{Server, User, apply_all, around, command, run, until};
 
 const OPENAI: &str = "sk-upstream-openai-5f0c1d2e3b4a";
 const AZURE: &str = "azure-upstream-9e8d7c6b5a4f3e2d";
@@ -180,10 +180,17 @@ async fn no_key_of_any_kind_of_provider_is_told_or_written_down() {
             for stream in [false, true] {
                 let messages = json!([{"role": "user", "content": "hello"}]);
                 let body = json!({"model": model, "stream": stream, "max_tokens": 9, "messages": messages});
-                for path in ["/v1/chat/completions", "/v1/messages"] {
-                    told.hears(format!("{path} {kind} {stream}"), sent(&server, path, &body).await);
+                let response = json!({"model": model, "stream": stream, "input": "hello"});
+                for (path, body) in [("/v1/chat/completions", &body), ("/v1/messages", &body), ("/v1/responses", &response)] {
+                    told.hears(format!("{path} {kind} {stream}"), sent(&server, path, body).await);
                     calls += 1;
                 }
+            }
+            // The others have no model of this name that embeds.
+            if ["openai", "azure", "gemini"].contains(&kind) {
+                let body = json!({"model": model, "input": "hello"});
+                told.hears(format!("/v1/embeddings {kind}"), sent(&server, "/v1/embeddings", &body).await);
+                calls += 1;
             }
         }
     }
@@ -197,23 +204,39 @@ async fn no_key_of_any_kind_of_provider_is_told_or_written_down() {
     until("every call in the sums", settled).await;
     for path in [
         "/metrics",
+        "/v1/models",
+        "/api/v1/health",
         "/api/v1/calls?limit=100",
+        "/api/v1/calls/live?follow=false",
         "/api/v1/routes",
         "/api/v1/usage?by=provider",
         "/api/v1/audit",
         "/api/v1/secrets",
         "/api/v1/overview",
     ] {
-        told.hears(path, user.get(path).await.text);
+        let reply = user.get(path).await;
+        assert_eq!(reply.status, 200, "{path}: {}", reply.text);
+        told.hears(path, reply.text);
     }
+    // Whether all is well is not asked here: a model may not be there.
+    let doctor = command(data.path()).args(["doctor", "--json"]).output().unwrap();
+    let findings: Value = serde_json::from_slice(&doctor.stdout).unwrap();
+    assert!(findings.as_array().unwrap().iter().any(|finding| finding["what"] == "providers"), "{findings}");
+    told.hears("doctor", findings.to_string());
+    told.hears("doctor", String::from_utf8_lossy(&doctor.stderr));
+    let exported = tempfile::tempdir().unwrap();
+    let written = run(data.path(), &["export", &exported.path().display().to_string()]);
+    assert!(written.as_array().unwrap().len() >= 2 * KINDS.len(), "{written}");
+    told.hears("export", written.to_string());
+    files(exported.path(), &mut told);
     for (kind, _) in KINDS {
         told.hears(kind, run(data.path(), &["get", &format!("provider/{kind}")]).to_string());
         told.hears(kind, run(data.path(), &["routes", "explain", &format!("by-{kind}")]).to_string());
     }
     assert!(every_trace(&user, &mut told).await > 0);
     let log = server.said();
-    let lines: Vec<&str> = log.lines().filter(|line| line.contains("path=\"/v1/")).collect();
-    assert_eq!(lines.len() as u64, calls, "every request is a line of the log");
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("path=\"/v1/") && !line.contains("/v1/models")).collect();
+    assert_eq!(lines.len() as u64, calls, "every call is a line of the log");
     assert!(lines.iter().any(|line| line.contains("provider=\"openai\" model=\"m\" trace=\"")), "{:?}", lines.last());
     told.hears("the log", log);
     files(data.path(), &mut told);

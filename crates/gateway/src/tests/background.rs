@@ -132,6 +132,8 @@ async fn how_it_ended_says_what_it_costs() {
         ("incomplete", usage.clone(), output.clone(), CallStatus::Ok, Some(cost(5, 3))),
         ("cancelled", usage, json!([]), CallStatus::Cancelled, Some(cost(5, 3))),
         ("failed", Value::Null, json!([]), CallStatus::Failed, Some(Money::ZERO)),
+        // The sum alone: what is seen of the answer is taken out of it.
+        ("completed", json!({"total_tokens": 20}), output.clone(), CallStatus::Ok, Some(cost(17, 3))),
         // Nobody says: what was asked, and what is seen of the answer.
         ("completed", Value::Null, output, CallStatus::Ok, None),
     ] {

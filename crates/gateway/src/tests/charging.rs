@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mainspring_kernel::{Money, Timestamp};
+use mainspring_llm::Provenance::{Estimated, Reported};
 use mainspring_testservers::upstream::{Behaviour, Script, Trouble, Upstream, When};
 use serde_json::{Value, json};
 
@@ -140,12 +141,17 @@ async fn a_refusal_that_began_with_yes_costs_what_a_refusal_costs() {
 async fn where_a_server_tells_of_one_side_alone_the_other_is_a_guess() {
     let text = "one two three";
     let written = crate::reckon::text(text);
-    for (usage, input, output) in [
-        (json!({"prompt_tokens": 5}), Some(5), written),
-        (json!({"prompt_tokens": 5, "completion_tokens": 0}), Some(5), written),
-        (json!({"completion_tokens": 3}), None, 3),
+    for (usage, input, output, from) in [
+        (json!({"prompt_tokens": 5}), Some(5), written, Estimated),
+        (json!({"prompt_tokens": 5, "completion_tokens": 0}), Some(5), written, Estimated),
+        (json!({"completion_tokens": 3}), None, 3, Estimated),
+        // Of a sum no token is charged twice, and none beyond it.
+        (json!({"total_tokens": 40}), Some(40 - written), written, Estimated),
+        (json!({"total_tokens": 1}), Some(0), 1, Estimated),
+        (json!({"prompt_tokens": 5, "total_tokens": 12}), Some(5), 7, Reported),
+        (json!({"completion_tokens": 3, "total_tokens": 12}), Some(9), 3, Reported),
         // It counts nothing at all, or took nothing.
-        (json!({"prompt_tokens": 0, "completion_tokens": 0}), Some(0), 0),
+        (json!({"prompt_tokens": 0, "completion_tokens": 0}), Some(0), 0, Reported),
     ] {
         for stream in [false, true] {
             let said = json!({"role": "assistant", "content": text});
@@ -161,6 +167,7 @@ async fn where_a_server_tells_of_one_side_alone_the_other_is_a_guess() {
             let record = room.settled_once().await;
             let wanted = (input.unwrap_or_else(|| guess(stream)), output);
             assert_eq!((record.usage.input, record.usage.output), wanted, "{usage} {stream}");
+            assert_eq!(record.usage.least_sure(), from, "{usage} {stream}");
         }
     }
 }

@@ -155,6 +155,18 @@ proptest! {
         prop_assert_eq!(sum.buckets().total(), sum.total());
     }
 
+    /// However much is guessed to have been written, and of what nobody left open nothing is moved.
+    #[test]
+    fn a_sum_that_is_divided_stays_the_sum(total in 1_u64..1_000_000, written in any::<u64>(), other in marked()) {
+        let mut usage = TokenUsage { input: total, ..TokenUsage::default() }.undivided();
+        prop_assert!(usage.divide(written));
+        prop_assert_eq!((usage.total(), usage.output), (total, written.min(total)));
+        prop_assert_eq!(usage.least_sure(), Provenance::Estimated);
+        let mut reported = other.all_from(Provenance::Reported);
+        prop_assert!(!reported.divide(written));
+        prop_assert_eq!(reported, other.all_from(Provenance::Reported));
+    }
+
     /// Providers send any number, the largest there is among them.
     #[test]
     fn numbers_that_no_call_has_do_not_overflow(input in any::<u64>(), output in any::<u64>(), part in any::<u64>()) {

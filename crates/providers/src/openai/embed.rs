@@ -69,7 +69,7 @@ pub(super) fn answer(endpoint: &Endpoint, body: &[u8]) -> Result<EmbedAnswer, Up
     Ok(EmbedAnswer {
         model: model.filter(|model| !model.is_empty()).unwrap_or_else(|| endpoint.model.clone()),
         vectors: vectors.into_iter().flatten().collect(),
-        usage: usage.filter(Value::is_object).and_then(|said| usage::of(&said)),
+        usage: usage.filter(Value::is_object).and_then(|said| usage::of(&said)).map(usage::all_read),
     })
 }
 

@@ -81,8 +81,14 @@ impl Adapter for OpenAi {
     }
 
     fn usage(&self, operation: Operation, body: &[u8]) -> Option<TokenUsage> {
-        // Counting tokens uses none.
-        (operation != Operation::CountTokens).then(|| usage::peek(body)).flatten()
+        match operation {
+            // Counting tokens uses none.
+            Operation::CountTokens => None,
+            Operation::Embeddings | Operation::Rerank | Operation::Moderations => usage::peek(body).map(usage::all_read),
+            Operation::Chat | Operation::Responses | Operation::Compact | Operation::Messages | Operation::Completions => {
+                usage::peek(body)
+            }
+        }
     }
 
     fn encode_embed(&self, endpoint: &Endpoint, call: &EmbedCall) -> Result<Outgoing, UpstreamFault> {

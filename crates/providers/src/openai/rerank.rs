@@ -46,7 +46,8 @@ pub(super) fn answer(endpoint: &Endpoint, body: &[u8]) -> Result<RerankAnswer, U
     let mut results: Vec<(u32, f64)> = scored.into_iter().map(|scored| (scored.index, scored.relevance_score)).collect();
     results.sort_by(|one, other| other.1.total_cmp(&one.1));
     let model = said.get("model").and_then(Value::as_str).filter(|model| !model.is_empty());
-    Ok(RerankAnswer { model: model.unwrap_or(&endpoint.model).to_owned(), results, usage: usage::peek(body) })
+    let usage = usage::peek(body).map(usage::all_read);
+    Ok(RerankAnswer { model: model.unwrap_or(&endpoint.model).to_owned(), results, usage })
 }
 
 /// The order in an answer, and what it is called there; or why there is none.

@@ -20,6 +20,11 @@ pub(super) fn peek(body: &[u8]) -> Option<TokenUsage> {
     }
 }
 
+/// What an operation that writes no text used: of it a sum says what was read.
+pub(super) const fn all_read(used: TokenUsage) -> TokenUsage {
+    TokenUsage { input_from: Provenance::Reported, output_from: Provenance::Reported, ..used }
+}
+
 /// `usage` as an answer has it.
 pub(super) fn of(usage: &Value) -> Option<TokenUsage> {
     Said::deserialize(usage).ok()?.tokens()
@@ -117,10 +122,12 @@ struct Details {
 impl Said {
     fn tokens(self) -> Option<TokenUsage> {
         let total = number(self.total_tokens);
-        let (input, output) = match (self.prompt_tokens.or(self.input_tokens), self.completion_tokens.or(self.output_tokens)) {
+        let sides = (self.prompt_tokens.or(self.input_tokens), self.completion_tokens.or(self.output_tokens));
+        let (input, output) = match sides {
             (None, None) => (self.total_tokens?.0, 0),
             (None, Some(Count(output))) => (total.saturating_sub(output), output),
-            (Some(Count(input)), output) => (input, number(output)),
+            (Some(Count(input)), None) => (input, total.saturating_sub(input)),
+            (Some(Count(input)), Some(Count(output))) => (input, output),
         };
         let read = self.prompt_tokens_details.0.or(self.input_tokens_details.0).unwrap_or_default();
         let written = self.completion_tokens_details.0.or(self.output_tokens_details.0).unwrap_or_default();
@@ -137,8 +144,9 @@ impl Said {
             output_audio: number(written.audio_tokens),
             output_image: number(written.image_tokens),
             ..TokenUsage::default()
-        };
-        Some(used.all_from(Provenance::Reported))
+        }
+        .all_from(Provenance::Reported);
+        Some(if sides == (None, None) { used.undivided() } else { used })
     }
 }
 

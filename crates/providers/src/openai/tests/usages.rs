@@ -13,6 +13,9 @@ use crate::{
 struct Row {
     name: String,
     body: Value,
+    /// Nothing is written.
+    #[serde(default)]
+    reads: bool,
     want: Option<TokenUsage>,
 }
 
@@ -22,11 +25,14 @@ fn rows() -> Vec<Row> {
 
 #[test]
 fn answers_say_what_they_used() {
-    for Row { name, body, want } in rows() {
+    for Row { name, body, reads, want } in rows() {
         let whole = body.to_string();
-        assert_eq!(PLAIN.usage(Operation::Chat, whole.as_bytes()), want, "{name}");
-        let event = format!("event: x\ndata: {whole}\n\n");
-        assert_eq!(PLAIN.usage(Operation::Chat, event.as_bytes()), want, "{name}, as an event");
+        let operations: &[_] = if reads { &[Operation::Embeddings, Operation::Rerank] } else { &[Operation::Chat] };
+        for operation in operations {
+            assert_eq!(PLAIN.usage(*operation, whole.as_bytes()), want, "{name}");
+            let event = format!("event: x\ndata: {whole}\n\n");
+            assert_eq!(PLAIN.usage(*operation, event.as_bytes()), want, "{name}, as an event");
+        }
         if let Some(used) = want {
             assert_eq!(used.buckets().total(), used.total(), "{name}: no token counts twice");
             let cached = used.cache_read + used.cache_write + used.input_audio + used.input_image;
