@@ -4,31 +4,16 @@ use std::thread;
 
 use tokio::{runtime::Builder, sync::oneshot};
 
-/// How far a thread gives way, where it and one that answers calls want the same processor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GivesWay {
-    /// It gets a ninth of what the other gets.
-    Far,
-    /// It gets a third: somebody may wait for its work, if not soon.
-    ALittle,
-}
-
-impl GivesWay {
-    /// How much nicer than the process that is.
-    #[cfg(target_os = "linux")]
-    const fn nicer(self) -> i32 {
-        match self {
-            Self::Far => 10,
-            Self::ALittle => 5,
-        }
-    }
-}
+/// How much nicer than the process the thread is: ten more, and it gets a ninth of what a thread that answers calls gets,
+/// where both want the same processor.
+#[cfg(target_os = "linux")]
+const NICER: i32 = 10;
 
 /// Runs the work to its end, with whatever it spawns, on a thread of its own.
-pub async fn aside(name: &str, gives_way: GivesWay, work: impl Future<Output = ()> + Send + 'static) {
+pub async fn aside(name: &str, work: impl Future<Output = ()> + Send + 'static) {
     let (done, ended) = oneshot::channel();
     let started = thread::Builder::new().name(name.to_owned()).spawn(move || {
-        give_way(gives_way);
+        give_way();
         match Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime.block_on(work),
             Err(error) => tracing::error!(%error, "a thread for work in the background has no runtime"),
@@ -45,16 +30,16 @@ pub async fn aside(name: &str, gives_way: GivesWay, work: impl Future<Output = (
 /// Threads that this one starts give way with it.
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "there is no safe way to say this to the kernel")]
-fn give_way(how: GivesWay) {
+fn give_way() {
     unsafe extern "C" {
         fn nice(more: std::ffi::c_int) -> std::ffi::c_int;
     }
     // SAFETY: the call reads and writes no memory of this process. On Linux it is about the thread that makes it.
-    let _ = unsafe { nice(how.nicer()) };
+    let _ = unsafe { nice(NICER) };
 }
 
 #[cfg(not(target_os = "linux"))]
-fn give_way(_: GivesWay) {}
+fn give_way() {}
 
 #[cfg(test)]
 mod tests {
@@ -69,7 +54,7 @@ mod tests {
     async fn work_runs_to_its_end_on_a_thread_that_gives_way() {
         let seen = Arc::new(AtomicU64::new(0));
         let tells = Arc::clone(&seen);
-        aside("a test", GivesWay::Far, async move {
+        aside("a test", async move {
             tokio::task::yield_now().await;
             let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
             // The name of a thread may hold anything; the niceness is the seventeenth field after it.

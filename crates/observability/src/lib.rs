@@ -42,7 +42,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use aside::{GivesWay, aside};
+pub use aside::aside;
 pub use capture::{Capture, CaptureFault, CapturePolicies, CapturePolicy, Found, OwnPattern, Policies, Preview, ShownPolicy};
 pub use clocks::{ClockMark, END_AS_SENT, clock_marks};
 pub use conventions::{

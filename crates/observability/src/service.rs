@@ -19,7 +19,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
     adopting,
-    aside::{GivesWay, aside},
+    aside::aside,
     belonging,
     capture::Policies,
     deciding, elsewhere,
@@ -182,20 +182,20 @@ impl Observability {
         let (into, others) = (kept.clone(), errands.clone());
         tasks.spawn("spans: disk to lake", |stop| async move {
             let bringing = writer::bring(groups, into, second, others, stop);
-            if settings.gives_way { aside("spans", GivesWay::Far, bringing).await } else { bringing.await }
+            if settings.gives_way { aside("spans", bringing).await } else { bringing.await }
         });
         if kept.orphans.is_some() {
             let (among, told, after) = (kept.clone(), board.clone(), settings.adopt_after);
             tasks.spawn("spans: without an entry", move |stop| async move {
                 let looking = adopting::look_after(among, told, after, stop);
-                if settings.gives_way { aside("adopting", GivesWay::Far, looking).await } else { looking.await }
+                if settings.gives_way { aside("adopting", looking).await } else { looking.await }
             });
         }
         if kept.late.is_some() {
             let (among, time) = (kept.clone(), Arc::clone(&clock));
             tasks.spawn("spans: whose they are", move |stop| async move {
                 let naming = belonging::late::look_after(among, move || time.now(), stop);
-                if settings.gives_way { aside("naming", GivesWay::Far, naming).await } else { naming.await }
+                if settings.gives_way { aside("naming", naming).await } else { naming.await }
             });
         }
         if settings.shared {

@@ -15,8 +15,8 @@ use mainspring_knowledge::{Forgotten, IngestJob, Knowledges};
 use mainspring_lake::{Upkeep, UpkeepPolicy};
 use mainspring_monitors::Monitors;
 use mainspring_observability::{
-    Drift, Ended, EraseJob, Errand, ErrandKind, Errands, GivesWay, Keeping, MetricPoints, Observability, Scores, Telemetry,
-    TraceFault, aside,
+    Drift, Ended, EraseJob, Errand, ErrandKind, Errands, Keeping, MetricPoints, Observability, Scores, Telemetry, TraceFault,
+    aside,
 };
 use mainspring_registry::Registry;
 use mainspring_telemetry::{Metrics, let_go_of_code};
@@ -91,8 +91,7 @@ impl Background {
         let this = Arc::new(self);
         let (keeper, tender) = (Arc::clone(&this), Arc::clone(&this));
         tasks.spawn("tables: upkeep", |stop| async move { keeper.keep_tables(stop).await });
-        // Whoever looks for what just came in does not wait for what is only put in order.
-        tasks.spawn("spans: upkeep", |stop| aside("upkeep", GivesWay::ALittle, async move { tender.keep_spans(stop).await }));
+        tasks.spawn("spans: upkeep", |stop| async move { tender.keep_spans(stop).await });
         tasks.spawn("knowledge: recovery", |stop| async move { this.keep_recovering(stop).await });
     }
 
@@ -106,7 +105,7 @@ impl Background {
         self.start_part(tasks);
         let identity = self.identity.clone();
         tasks.spawn("keys: usage", |stop| async move { identity.keep_usage(stop).await });
-        tasks.spawn("traces: upkeep", |stop| aside("upkeep", GivesWay::Far, async move { self.keep_traces(stop).await }));
+        tasks.spawn("traces: upkeep", |stop| aside("upkeep", async move { self.keep_traces(stop).await }));
     }
 
     /// Whatever a process serves, it has spans on a disk of its own, and others end keys that it knows.

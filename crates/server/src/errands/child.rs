@@ -13,7 +13,7 @@ use std::{
 use mainspring_blobs::Blobs;
 use mainspring_kernel::{SystemClock, Tasks, fault::chain};
 use mainspring_lake_lance::{Durability, LakeLocation, LanceConfig, LanceLake};
-use mainspring_observability::{Ended, GivesWay, Hold, TraceFault, Workplace, aside};
+use mainspring_observability::{Ended, Hold, TraceFault, Workplace, aside};
 use mainspring_telemetry::{LogFormat, start_log};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -58,7 +58,7 @@ fn obey(order: Order) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(text)?;
     runtime.block_on(async {
         let (done, outcome) = oneshot::channel();
-        aside("errand", GivesWay::Far, async move {
+        aside("errand", async move {
             let _ = done.send(Box::pin(work(order, asks)).await);
         })
         .await;
